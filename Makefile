@@ -1,0 +1,38 @@
+# Two commands for a fresh machine: `make quickstart` and `make test`. The others assume one of them ran.
+PYTHON_BIN := .venv/bin
+
+.PHONY: help quickstart test check format benchmark clean
+
+help:
+	@echo "make quickstart   set up .venv, then evaluate an agent: results, a plot and a video in quickstart/"
+	@echo "make test         set up .venv, then run linters, type checker, import contracts and all tests"
+	@echo "make check        linters, type checker and import contracts only"
+	@echo "make format       format the code"
+	@echo "make benchmark    measure environment overhead and import time"
+	@echo "make clean        remove .venv and build products"
+
+quickstart:
+	scripts/setup.sh dmcontrol,media
+	$(PYTHON_BIN)/newt-bench quickstart
+
+test:
+	scripts/setup.sh dmcontrol,media,dev
+	$(MAKE) --no-print-directory check
+	$(PYTHON_BIN)/pytest
+
+check:
+	$(PYTHON_BIN)/ruff format --check .
+	$(PYTHON_BIN)/ruff check .
+	$(PYTHON_BIN)/mypy
+	$(PYTHON_BIN)/lint-imports --no-logo
+
+format:
+	$(PYTHON_BIN)/ruff format .
+	$(PYTHON_BIN)/ruff check --fix .
+
+benchmark:
+	$(PYTHON_BIN)/python benchmarks/env_overhead.py
+	$(PYTHON_BIN)/python benchmarks/import_time.py
+
+clean:
+	rm -rf .venv build dist *.egg-info

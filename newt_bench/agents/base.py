@@ -1,0 +1,137 @@
+"""The interface between agents and everything that runs them."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newt_bench.catalogue import Task
+from newt_bench.errors import AgentError
+
+__all__ = ["Agent", "Mode", "Observation"]
+
+Mode = Literal["train", "eval"]
+
+#: A batch of observations over slots. States are float32 of shape (slots, 128), zero-padded on the right;
+#: images are uint8 of shape (slots, size, size, 3); `state_rgb` is a dictionary of both.
+Observation = NDArray[np.float32] | NDArray[np.uint8] | Mapping[str, NDArray[Any]]
+
+
+class Agent(abc.ABC):
+    """Something that acts on tasks, many slots at a time.
+
+    A *slot* is one running environment. Every call is batched over slots, which may hold different tasks.
+    An agent is built once for a fixed list of tasks; `task[i]` is the index into that list of slot i's
+    task. An agent uses only this interface and the catalogue, so that yours is a peer of ours: run it by
+    import path (`my_package.my_module:MyAgent`) or register it under the entry point group
+    `newt_bench.agents`.
+
+    Only `act` must be written. Agents that learn override `observe` and `update`; agents that can be
+    trained on demonstrations or adapted to a new task override `pretrain` and `adapt`.
+
+    Args:
+        tasks: The tasks that it will meet.
+        seed: Seed of everything random in it: initial weights, exploration, replay.
+
+    Attributes:
+        tasks: The tasks that it was built for.
+        seed: The seed that it was built with.
+    """
+
+    def __init__(self, tasks: Sequence[Task], seed: int = 0) -> None:
+        self.tasks = tuple(tasks)
+        self.seed = seed
+
+    @abc.abstractmethod
+    def act(
+        self, obs: Observation, task: NDArray[np.int64], first: NDArray[np.bool_], mode: Mode
+    ) -> NDArray[np.float32]:
+        """Chooses an action for every slot.
+
+        Args:
+            obs: Observations, see `Observation`.
+            task: Index into `tasks` of each slot's task, shape (slots,).
+            first: True where the observation is the first of an episode, shape (slots,); forget what you
+                remember of the slot there.
+            mode: `train` to explore, `eval` to perform.
+
+        Returns:
+            Actions in [-1, 1], shape (slots, 16). Entries past a task's `action_dim` are ignored.
+        """
+
+    def reset(self, seed: int) -> None:  # noqa: B027 (stateless agents need nothing here)
+        """Forgets all slots and seeds the randomness of acting.
+
+        Evaluation calls this before each task, so that a task's result does not depend on what else is
+        evaluated, or where.
+
+        Args:
+            seed: Integer in [0, 2**31).
+        """
+
+    def observe(  # noqa: B027 (agents that do not learn need nothing here)
+        self,
+        obs: Observation,
+        task: NDArray[np.int64],
+        action: NDArray[np.float32],
+        reward: NDArray[np.float32],
+        next_obs: Observation,
+        last: NDArray[np.bool_],
+    ) -> None:
+        """Takes in one transition of every slot.
+
+        Args:
+            obs: Observations that the actions were chosen on.
+            task: Task index, shape (slots,).
+            action: Actions played, shape (slots, 16), zero past each task's `action_dim`.
+            reward: Rewards, shape (slots,).
+            next_obs: Observations after the step; at an episode's end the final one, not the next first.
+            last: True where the step ended an episode, shape (slots,). Horizons are fixed and states do
+                not terminate, so bootstrapping goes on there.
+        """
+
+    def update(self) -> dict[str, float]:
+        """Learns from what was observed.
+
+        Returns:
+            Metrics by name, for logging; empty if nothing was learned.
+        """
+        return {}
+
+    def pretrain(self, demonstrations: Any) -> None:
+        """Learns from demonstrations before any interaction.
+
+        Raises:
+            AgentError: The agent cannot.
+        """
+        raise AgentError(f"{type(self).__name__} cannot be pretrained on demonstrations")
+
+    def adapt(self, task: Task) -> None:
+        """Prepares for learning a task that it was not built for.
+
+        Raises:
+            AgentError: The agent cannot.
+        """
+        raise AgentError(f"{type(self).__name__} cannot be adapted to a new task such as {task.name}")
+
+    def save(self, folder: Path) -> None:
+        """Writes the agent to a folder: `config.json` and, if it has weights, `weights.safetensors`.
+
+        Raises:
+            AgentError: The agent has nothing to save.
+        """
+        raise AgentError(f"{type(self).__name__} cannot be saved")
+
+    @classmethod
+    def load(cls, folder: Path, tasks: Sequence[Task], seed: int = 0) -> Agent:
+        """Reads an agent that `save` wrote.
+
+        Raises:
+            AgentError: The agent cannot be loaded, or the folder is not such an agent's.
+        """
+        raise AgentError(f"{cls.__name__} cannot be loaded from a folder")

@@ -1,0 +1,57 @@
+"""The command `newt-bench`. Commands parse, call the library and print; they hold no logic."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from newt_bench.cli import catalogue, doctor, evaluate, quickstart, render
+from newt_bench.errors import InputError, NewtBenchError
+from newt_bench.version import __version__
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="newt-bench",
+    help="A benchmark suite for massively multitask reinforcement learning in continuous control.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("tasks")(catalogue.list_tasks)
+app.command("show")(catalogue.show_task)
+app.command("evaluate")(evaluate.evaluate_agent)
+app.command("render")(render.render_task)
+app.command("doctor")(doctor.examine_machine)
+app.command("quickstart")(quickstart.first_run)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"newt-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    """A benchmark suite for massively multitask reinforcement learning in continuous control."""
+
+
+def main() -> NoReturn:
+    """Runs the command line. Exit code 2 for input that cannot be used, 1 for other failures."""
+    try:
+        app()
+    except NewtBenchError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+    sys.exit(0)

@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m newt_bench.cli`."""
+
+from newt_bench.cli import main
+
+main()

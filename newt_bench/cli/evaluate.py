@@ -1,0 +1,76 @@
+"""`newt-bench evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from newt_bench.catalogue import get_task
+from newt_bench.cli.options import (
+    AgentOption,
+    SplitOption,
+    console,
+    parse_options,
+    search_current_directory,
+    select_tasks,
+)
+from newt_bench.evaluation import evaluate
+from newt_bench.results import Results
+
+
+def evaluate_agent(
+    agent: AgentOption = "random",
+    tasks: Annotated[str | None, typer.Option(help="Task names, separated by commas.")] = None,
+    split: SplitOption = None,
+    episodes: Annotated[int, typer.Option(help="Episodes per task and seed.")] = 10,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="Seed of the agent; repeat for intervals over several. Default 0."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the results to this JSON file, task by task.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in --out.")] = False,
+    obs_type: Annotated[str, typer.Option(help="What the agent sees: state, rgb or state_rgb.")] = "state",
+    option: Annotated[
+        list[str] | None, typer.Option(help="key=value to build the agent with; repeat for several.")
+    ] = None,
+) -> None:
+    """Evaluate an agent and print its scores."""
+    search_current_directory()
+    chosen = select_tasks(tasks, split)
+    results = evaluate(
+        agent,
+        chosen,
+        episodes,
+        seed or [0],
+        obs_type=obs_type,  # type: ignore[arg-type] # refused by the environment if unknown
+        options=parse_options(option or []),
+        out=out,
+        resume=resume,
+    )
+    print_scores(results)
+    if out is not None:
+        typer.echo(f"results: {out}", err=True)
+
+
+def print_scores(results: Results) -> None:
+    """Prints mean return and score of every task, and the aggregates."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("task", no_wrap=True)
+    table.add_column("return", justify="right", no_wrap=True)
+    table.add_column("random", justify="right", no_wrap=True)
+    table.add_column("score", no_wrap=True)
+    returns = results.returns()
+    for name, score in results.task_estimates().items():
+        anchor = get_task(name).random_return
+        random = f"{anchor.mean:.2f}" if anchor else "-"
+        table.add_row(name, f"{returns[name].mean():.2f}", random, str(score))
+    table.add_section()
+    for label, value in results.aggregate().items():
+        table.add_row(_AGGREGATES[label], "", "", str(value), style="bold")
+    console().print(table)
+
+
+_AGGREGATES = {"mean": "mean of tasks", "domain_mean": "mean of domain means", "iqm": "interquartile mean"}

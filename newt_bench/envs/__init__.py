@@ -1,0 +1,1 @@
+"""Gymnasium environments: one class for all tasks, and one module per domain for its simulator."""

@@ -1,0 +1,38 @@
+"""Which module plays which domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from newt_bench.catalogue import Task, load_domain
+from newt_bench.envs.simulation import Simulation
+from newt_bench.errors import DomainUnavailableError
+from newt_bench.extras import import_optional
+
+__all__ = ["DOMAIN_MODULES", "make_simulation"]
+
+#: Modules by domain, each importing one simulator. A domain that is missing here is in the catalogue but
+#: has no environments yet.
+DOMAIN_MODULES: dict[str, str] = {
+    "dmcontrol": "newt_bench.envs.dmcontrol",
+}
+
+
+def make_simulation(task: Task) -> Simulation:
+    """Imports the task's domain module and builds the simulation.
+
+    Raises:
+        DomainUnavailableError: This release has no environments for the domain.
+        MissingExtraError: The simulator is not installed.
+        SimulatorError: The simulator is installed but fails to import.
+    """
+    module_name = DOMAIN_MODULES.get(task.domain)
+    if module_name is None:
+        raise DomainUnavailableError(
+            f"{task.id}: this release of newt-bench lists the domain '{task.domain}' but cannot play it yet; "
+            f"playable: {', '.join(sorted(DOMAIN_MODULES))}. A later release will: pip install -U newt-bench"
+        )
+    domain = load_domain(task.domain)
+    module: Any = import_optional(module_name, extra=domain.extra, packages=domain.packages, wanted_by=task.id)
+    simulation: Simulation = module.make(task)
+    return simulation

@@ -1,0 +1,132 @@
+"""Chooses MuJoCo's OpenGL back end, as late as possible and only if the user chose none.
+
+The choice is MuJoCo's own environment variable `MUJOCO_GL` (`egl`, `osmesa`, `glfw`, ...). When the user
+set it, or set `NEWT_BENCH_GL` for newt-bench alone, that is used as it is. Otherwise macOS, Windows and
+Linux with a display get `glfw`, and Linux without a display gets `egl` if it works here, else `osmesa`.
+
+dm_control loads its back end while it is being imported, which fails, or costs time, where only states are
+wanted. `import_dm_control` defers that to the first frame.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from newt_bench.errors import RenderingError
+
+__all__ = ["choose_backend", "import_dm_control", "renderer_name"]
+
+# What PyOpenGL and MuJoCo raise when a back end's library is missing or broken.
+_LOADING_ERRORS = (ImportError, AttributeError, RuntimeError, OSError)
+_PROBE = "import mujoco; c = mujoco.GLContext(16, 16); c.make_current(); c.free()"
+
+
+@functools.cache
+def choose_backend() -> str:
+    """Names the OpenGL back end that rendering uses in this process, as a value for `MUJOCO_GL`.
+
+    Raises:
+        RenderingError: None is set, and neither EGL nor OSMesa works here.
+    """
+    chosen = os.environ.get("NEWT_BENCH_GL") or os.environ.get("MUJOCO_GL")
+    if chosen:
+        return chosen
+    if not sys.platform.startswith("linux") or _has_display():
+        return "glfw"
+    for candidate in ("egl", "osmesa"):
+        if _works(candidate):
+            return candidate
+    raise RenderingError(
+        "No OpenGL back end works on this machine, so frames cannot be drawn (states can be had without). "
+        "On Debian or Ubuntu: apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri, "
+        "or libosmesa6 for MUJOCO_GL=osmesa"
+    )
+
+
+def _has_display() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _works(backend: str) -> bool:
+    """Tries a back end in a child process: a broken driver may crash whoever loads it."""
+    environment = {**os.environ, "MUJOCO_GL": backend}
+    child = subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, check=False)
+    return child.returncode == 0
+
+
+def import_dm_control() -> None:
+    """Imports dm_control without loading any graphics library, unless it is imported already.
+
+    The first frame that any dm_control physics draws then loads the back end of `choose_backend`.
+    """
+    _import_mujoco()
+    if "dm_control._render" in sys.modules:
+        return
+    with _environment("MUJOCO_GL", "disabled"):
+        render: Any = importlib.import_module("dm_control._render")
+    render.Renderer = _load_renderer
+
+
+def _import_mujoco() -> None:
+    """Imports MuJoCo, which loads the back end that the user set at once; states must not fail with it."""
+    try:
+        importlib.import_module("mujoco")
+    except ModuleNotFoundError as error:
+        if error.name == "mujoco":
+            raise
+        _import_mujoco_without_graphics()
+    except _LOADING_ERRORS:
+        _import_mujoco_without_graphics()
+
+
+def _import_mujoco_without_graphics() -> None:
+    with _environment("MUJOCO_GL", "disabled"):
+        importlib.import_module("mujoco")
+
+
+def _load_renderer(*args: Any, **kwargs: Any) -> Any:
+    """Stands in for dm_control's renderer class until the first frame, then loads the real one."""
+    render: Any = sys.modules["dm_control._render"]
+    backend = choose_backend()
+    try:
+        with _environment("MUJOCO_GL", backend):
+            importlib.reload(render)  # puts the chosen class in place of this function
+    except _LOADING_ERRORS as error:
+        render.Renderer = _load_renderer
+        raise RenderingError(
+            f"The OpenGL back end '{backend}' (from MUJOCO_GL or NEWT_BENCH_GL) does not load here: {error}. "
+            "Unset the variable to let newt-bench choose, or install the back end's libraries"
+        ) from error
+    # What else renders in this process should use the same back end.
+    os.environ.setdefault("MUJOCO_GL", backend)
+    return render.Renderer(*args, **kwargs)
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def renderer_name() -> str:
+    """Back end and OpenGL's own name of the renderer, such as `egl: llvmpipe (LLVM 15.0.6, 256 bits)`.
+
+    It asks the context that is current in this thread, so a frame must have been drawn.
+    """
+    gl: Any = importlib.import_module("OpenGL.GL")
+    name = gl.glGetString(gl.GL_RENDERER)
+    return f"{choose_backend()}: {name.decode() if name else 'unknown'}"

@@ -1,0 +1,63 @@
+"""Every exception that newt-bench raises on purpose.
+
+All of them derive from `NewtBenchError` and carry one sentence that names the input and the remedy.
+Errors in what the caller passed derive from `InputError`; the command line turns those into exit code 2
+and every other `NewtBenchError` into exit code 1.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+__all__ = [
+    "AgentError",
+    "CatalogueError",
+    "DomainUnavailableError",
+    "InputError",
+    "MissingExtraError",
+    "NewtBenchError",
+    "RenderingError",
+    "ResultsError",
+    "SimulatorError",
+    "UnknownTaskError",
+]
+
+
+class NewtBenchError(Exception):
+    """Base class of newt-bench's own errors."""
+
+
+class InputError(NewtBenchError, ValueError):
+    """The caller passed something that cannot be used as it is."""
+
+
+class UnknownTaskError(InputError):
+    """No task of that name is in the catalogue."""
+
+
+class CatalogueError(NewtBenchError, ValueError):
+    """A catalogue file breaks the schema; the message names file, task and field."""
+
+
+class ResultsError(InputError):
+    """A results file is malformed, or its records cannot be combined or aggregated."""
+
+
+class AgentError(InputError):
+    """An agent cannot be found, built or used."""
+
+
+class MissingExtraError(NewtBenchError, gymnasium.error.DependencyNotInstalled):
+    """An optional package is not installed; the message names the command that installs it."""
+
+
+class SimulatorError(NewtBenchError, ImportError):
+    """A simulator package is installed but does not import."""
+
+
+class DomainUnavailableError(NewtBenchError):
+    """The catalogue lists the domain, but this release has no environments for it."""
+
+
+class RenderingError(NewtBenchError, RuntimeError):
+    """No graphics back end works on this machine."""

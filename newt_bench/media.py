@@ -1,0 +1,113 @@
+"""Writes videos, images and plots. Needs the extra `media`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newt_bench.atomic import atomic_path
+from newt_bench.errors import InputError
+from newt_bench.extras import import_optional
+
+__all__ = ["VIDEO_SUFFIXES", "check_suffix", "plot_scores", "write_image", "write_video"]
+
+VIDEO_SUFFIXES = (".mp4", ".gif")
+_BLUE, _GREY = "#3b6ea8", "#c9d3df"
+
+
+def check_suffix(path: Path, allowed: Iterable[str]) -> None:
+    """Refuses a file name whose format cannot be written, before any work is done.
+
+    Raises:
+        InputError: The suffix is not one of `allowed`.
+    """
+    allowed = tuple(allowed)
+    if path.suffix.lower() not in allowed:
+        raise InputError(f"'{path.name}': the format must be one of {', '.join(allowed)}")
+
+
+def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
+    """Writes a video, frame by frame, atomically.
+
+    Args:
+        path: A file that ends in `.mp4` (H.264) or `.gif`.
+        frames: RGB images of shape (height, width, 3), all of one size.
+        fps: Frames per second.
+
+    Raises:
+        InputError: The format is another.
+        MissingExtraError: The extra `media` is not installed.
+    """
+    check_suffix(path, VIDEO_SUFFIXES)
+    imageio = _optional("imageio.v2", "imageio", "imageio_ffmpeg")
+    if path.suffix.lower() == ".gif":
+        settings: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
+    else:
+        settings = {"fps": fps, "codec": "libx264", "quality": 8, "macro_block_size": 2}
+    with atomic_path(path) as temporary, imageio.get_writer(temporary, **settings) as writer:
+        for frame in frames:
+            writer.append_data(frame)
+
+
+def write_image(path: Path, frame: NDArray[np.uint8]) -> None:
+    """Writes one RGB image of shape (height, width, 3) as PNG, atomically.
+
+    Raises:
+        InputError: The file name does not end in `.png`.
+        MissingExtraError: The extra `media` is not installed.
+    """
+    check_suffix(path, (".png",))
+    imageio = _optional("imageio.v2", "imageio")
+    with atomic_path(path) as temporary:
+        imageio.imwrite(temporary, frame)
+
+
+def plot_scores(path: Path, scores: Mapping[str, NDArray[np.float64]], title: str) -> None:
+    """Draws scores by task: a bar for the mean, a dot for every episode.
+
+    Args:
+        path: A `.png`, `.svg` or `.pdf` file.
+        scores: Scores in [0, 1] of a task's episodes, by task name.
+        title: Title of the plot.
+
+    Raises:
+        InputError: The format is another.
+        MissingExtraError: The extra `media` is not installed.
+    """
+    check_suffix(path, (".png", ".svg", ".pdf"))
+    figure_module = _optional("matplotlib.figure", "matplotlib")
+    names = list(scores)
+    figure = figure_module.Figure(figsize=(7, 1.2 + 0.45 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    means = [float(np.mean(scores[name])) for name in names]
+    axes.barh(names, means, height=0.6, color=_GREY, zorder=1)
+    for row, name in enumerate(names):
+        jitter = np.linspace(-0.18, 0.18, len(scores[name]))
+        axes.scatter(scores[name], row + jitter, s=14, color=_BLUE, linewidths=0, zorder=2)
+        axes.annotate(
+            f"{means[row]:.3f}",
+            (1.0, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            annotation_clip=False,
+        )
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="score (bar: mean, dots: episodes)")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#e8ecf1", zorder=0)
+    axes.set_axisbelow(True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def _optional(module: str, *packages: str) -> Any:
+    return import_optional(module, extra="media", packages=packages, wanted_by="Writing images, videos and plots")

@@ -1,0 +1,71 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import newt_bench
+from newt_bench.envs.domains import DOMAIN_MODULES
+
+DATA = Path(__file__).parent / "data"
+REPOSITORY = Path(__file__).parent.parent
+
+#: Every task that this release can play. All of them are tested: a missing simulator fails the tests.
+PLAYABLE = newt_bench.tasks(domain=tuple(DOMAIN_MODULES))
+
+RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def load_data(name: str) -> dict:
+    return json.loads((DATA / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> RunPython:
+    """Runs code in a fresh interpreter, away from the checkout.
+
+    Keyword arguments become environment variables; None removes one.
+    """
+
+    def run(code: str, *, check: bool = True, timeout: float = 240, **environment: str | None):
+        variables = {**os.environ, **environment}
+        child = subprocess.run(
+            [sys.executable, "-W", "error::DeprecationWarning:newt_bench", "-c", code],
+            env={key: value for key, value in variables.items() if value is not None},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and child.returncode != 0:
+            raise AssertionError(f"exit code {child.returncode}\n{child.stdout}\n{child.stderr}")
+        return child
+
+    return run
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path):
+    """Runs the installed `newt-bench` command in an empty folder."""
+
+    def run(*arguments: object, timeout: float = 300, **environment: str):
+        command = [str(Path(sys.executable).parent / "newt-bench"), *map(str, arguments)]
+        return subprocess.run(
+            command,
+            env={**os.environ, **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,168 @@
+"""Every playable task: Gymnasium's own checks, determinism, horizon, published check values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import newt_bench
+from newt_bench.catalogue import Task
+from tests.conftest import PLAYABLE, load_data
+
+GOLDEN = load_data("golden.json")
+every_task = pytest.mark.parametrize("task", PLAYABLE, ids=PLAYABLE.names)
+
+# What `check_env` says of unbounded observation spaces; simulators state no bounds.
+ALLOWED_WARNINGS = (
+    "A Box observation space minimum value is -infinity",
+    "A Box observation space maximum value is infinity",
+)
+
+# Plays 50 fixed actions from a seeded reset and prints a digest per task, after a history of the caller's
+# choice: other global generator states, and other episodes before.
+PLAY = """
+import hashlib, json, random, sys
+import gymnasium, numpy as np, newt_bench
+from newt_bench.envs.domains import DOMAIN_MODULES
+
+def play(env, seed):
+    digest = hashlib.sha256()
+    obs, info = env.reset(seed=seed)
+    actions = np.random.default_rng(seed).uniform(-1, 1, (50, *env.action_space.shape)).astype(np.float32)
+    for action in actions:
+        digest.update(obs.tobytes())
+        obs, reward, _, _, info = env.step(action)
+        digest.update(np.array([reward, info["success"], info["score"]]).tobytes())
+    return digest.hexdigest()
+
+disturbed = {disturbed}
+if disturbed:
+    random.seed(99), np.random.seed(99)
+for task in newt_bench.tasks(domain=tuple(DOMAIN_MODULES)):
+    env = gymnasium.make(task.id)
+    if disturbed:
+        play(env, 41)
+        env.reset()
+        env.step(env.action_space.sample())
+    print(json.dumps([task.name, play(env, 7), play(env, 8)]))
+    env.close()
+"""
+
+
+@pytest.fixture(scope="session")
+def digests() -> list[dict[str, tuple[str, str]]]:
+    """Digests by task of two processes with different histories."""
+    import subprocess
+    import sys
+
+    outputs = []
+    for disturbed in (False, True):
+        code = PLAY.replace("{disturbed}", str(disturbed))
+        child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        rows = [json.loads(line) for line in child.stdout.splitlines()]
+        outputs.append({name: (first, second) for name, first, second in rows})
+    return outputs
+
+
+@every_task
+def test_gymnasium_check_env(task: Task):
+    env = gymnasium.make(task.id, render_mode="rgb_array")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_env(env.unwrapped)
+    unexpected = [str(w.message) for w in caught if not any(a in str(w.message) for a in ALLOWED_WARNINGS)]
+    assert unexpected == []
+    env.close()
+
+
+@every_task
+def test_same_seed_same_episode_in_two_processes(task: Task, digests):
+    assert digests[0][task.name] == digests[1][task.name]
+
+
+@every_task
+def test_other_seed_other_episode(task: Task, digests):
+    first, second = digests[0][task.name]
+    assert first != second
+
+
+@every_task
+def test_starts_vary_with_the_seed(task: Task):
+    env = gymnasium.make(task.id)
+    starts = {env.reset(seed=seed)[0].tobytes() for seed in range(4)}
+    assert len(starts) == (1 if task.fixed_start else 4)
+    env.close()
+
+
+@every_task
+def test_global_random_state_is_left_alone(task: Task):
+    def fingerprint() -> str:
+        state = (random.getstate(), np.random.get_state())
+        return hashlib.sha256(repr(state).encode()).hexdigest()
+
+    before = fingerprint()
+    env = gymnasium.make(task.id, obs_type="state_rgb", render_size=32)
+    env.reset(seed=0)
+    env.reset()
+    env.step(np.zeros(task.action_dim, np.float32))
+    env.close()
+    assert fingerprint() == before
+
+
+@every_task
+def test_published_check_values(task: Task):
+    """Observation and reward sums of the published benchmark: seed 0, 20 steps of sin(0.1 k + i)."""
+    golden = GOLDEN[task.name]
+    env = gymnasium.make(task.id)
+    obs, _ = env.reset(seed=golden["seed"])
+    np.testing.assert_allclose(obs[:4], golden["obs0"][: len(obs)], atol=1e-5)
+    assert obs.sum() == pytest.approx(golden["obs0_sum"], abs=1e-4)
+    total = 0.0
+    for k in range(golden["steps"]):
+        action = np.sin(0.1 * k + np.arange(task.action_dim)).astype(np.float32)
+        obs, reward, *_ = env.step(action)
+        total += reward
+    assert obs.sum() == pytest.approx(golden["obs_sum"], abs=1e-3)
+    assert total == pytest.approx(golden["return"], abs=1e-3)
+    env.close()
+
+
+@every_task
+def test_runs_to_the_horizon(task: Task):
+    env = gymnasium.make(task.id)
+    env.reset(seed=1)
+    rng = np.random.default_rng(0)
+    previous = None
+    for step in range(1, task.max_episode_steps + 1):
+        obs, reward, terminated, truncated, info = env.step(rng.uniform(-1, 1, task.action_dim))
+        assert np.isfinite(obs).all()
+        assert np.isfinite(reward)
+        assert not terminated
+        assert truncated == (step == task.max_episode_steps)
+        assert previous is None or not np.shares_memory(obs, previous)
+        assert np.isnan(info["success"]) != task.has_success
+        previous = obs
+    assert 0 <= info["score"] <= 1
+    env.close()
+
+
+@every_task
+def test_frames_show_something(task: Task):
+    env = gymnasium.make(task.id, obs_type="rgb")
+    frame, _ = env.reset(seed=0)
+    assert frame.shape == (224, 224, 3)
+    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 20
+    env.close()
+
+
+def test_every_playable_domain_is_covered():
+    assert PLAYABLE
+    assert set(GOLDEN) >= {task.name for task in PLAYABLE}
+    assert len(newt_bench.tasks()) == 234
