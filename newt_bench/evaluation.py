@@ -169,7 +169,7 @@ def _play(
             episode=episode,
             reset_seed=start,
             episode_return=float(sum(reward for reward, _ in steps)),
-            success=float(final["success"]),
+            success=int(final["success"]) if task.has_success else None,
             score=float(final["score"]),
             steps=len(steps),
         )

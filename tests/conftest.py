@@ -57,10 +57,11 @@ def run_cli(tmp_path: Path):
     """Runs the installed `newt-bench` command in an empty folder."""
 
     def run(*arguments: object, timeout: float = 300, **environment: str):
+        inherited = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "MUJOCO_GL")}
         command = [str(Path(sys.executable).parent / "newt-bench"), *map(str, arguments)]
         return subprocess.run(
             command,
-            env={**os.environ, **environment},
+            env={**inherited, **environment},
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -51,7 +51,4 @@ def main() -> NoReturn:
     except NewtBenchError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
     sys.exit(0)

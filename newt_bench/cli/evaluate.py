@@ -40,16 +40,21 @@ def evaluate_agent(
     """Evaluate an agent and print its scores."""
     search_current_directory()
     chosen = select_tasks(tasks, split)
-    results = evaluate(
-        agent,
-        chosen,
-        episodes,
-        seed or [0],
-        obs_type=obs_type,  # type: ignore[arg-type] # refused by the environment if unknown
-        options=parse_options(option or []),
-        out=out,
-        resume=resume,
-    )
+    try:
+        results = evaluate(
+            agent,
+            chosen,
+            episodes,
+            seed or [0],
+            obs_type=obs_type,  # type: ignore[arg-type] # refused by the environment if unknown
+            options=parse_options(option or []),
+            out=out,
+            resume=resume,
+        )
+    except KeyboardInterrupt:
+        kept = f"; finished tasks are in {out}, continue with --resume" if out and out.exists() else ""
+        typer.echo(f"interrupted{kept}", err=True)
+        raise typer.Exit(130) from None
     print_scores(results)
     if out is not None:
         typer.echo(f"results: {out}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,12 @@ __all__ = ["SuiteSimulation", "make"]
 def make(task: Task) -> SuiteSimulation:
     """Builds the simulation of a suite task; `task.simulator_id` is `<domain>/<task>`."""
     domain, _, name = task.simulator_id.partition("/")
-    camera = int(task.settings.get("camera", 0))
-    return SuiteSimulation(suite.load(domain, name), task.action_repeat, camera)
+    environment = suite.load(domain, name)
+    with warnings.catch_warnings():
+        # The quadruped looks its sensors up once per model, through a NumPy function that warns of its age.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        environment.task.get_observation(environment.physics)
+    return SuiteSimulation(environment, task.action_repeat, camera=int(task.settings.get("camera", 0)))
 
 
 class SuiteSimulation:
@@ -50,13 +55,13 @@ class SuiteSimulation:
         self._action_scale = (spec.maximum - spec.minimum) / 2
         self.step_seconds = environment.control_timestep() * action_repeat
 
-    def reset(self, seed: int) -> NDArray[np.float64]:
+    def reset(self, seed: int) -> NDArray[np.float32]:
         """See `Simulation.reset`. The suite draws from the task's own legacy `RandomState`."""
         self._task.random.seed(seed)
         self._environment.reset()
         return self._observe()
 
-    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float64], float, float]:
+    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
         """See `Simulation.step`. The suite's stock tasks define no success."""
         control = self._action_low + self._action_scale * (action.astype(np.float64) + 1)
         reward = 0.0
@@ -68,9 +73,9 @@ class SuiteSimulation:
             reward += float(self._task.get_reward(self._physics))
         return self._observe(), reward, math.nan
 
-    def _observe(self) -> NDArray[np.float64]:
-        entries = self._task.get_observation(self._physics).values()
-        return np.concatenate([np.ravel(entry) for entry in entries])
+    def _observe(self) -> NDArray[np.float32]:
+        entries = tuple(self._task.get_observation(self._physics).values())
+        return np.concatenate(entries, axis=None, dtype=np.float32)  # no axis: flattens every entry
 
     def render(self, size: int) -> NDArray[np.uint8]:
         """See `Simulation.render`. The OpenGL context is made at the first call, in this process."""

@@ -35,7 +35,7 @@ class Simulation(Protocol):
             seed: Integer in [0, 2**31).
 
         Returns:
-            The state observation, shape (obs_dim,).
+            The state observation, shape (obs_dim,), in a new array.
         """
         ...
 
@@ -46,7 +46,7 @@ class Simulation(Protocol):
             action: Shape (action_dim,), in [-1, 1].
 
         Returns:
-            The state observation of shape (obs_dim,), the reward, and the success flag at this step
+            The state observation of shape (obs_dim,) in a new array, the reward, and the success flag at this step
             (0 or 1, or NaN where the task defines none).
         """
         ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +32,7 @@ class EpisodeRecord:
         episode: Index of the episode, from 0.
         reset_seed: Seed that the environment was reset with.
         episode_return: Undiscounted return.
-        success: 0 or 1 at the last step, NaN where the task defines none.
+        success: 0 or 1 at the last step, None where the task defines none.
         score: Score in [0, 1] at the last step.
         steps: Length in agent steps.
     """
@@ -43,7 +42,7 @@ class EpisodeRecord:
     episode: int
     reset_seed: int
     episode_return: float
-    success: float
+    success: int | None
     score: float
     steps: int
 
@@ -56,19 +55,13 @@ class EpisodeRecord:
         """The record as `results-1.json` defines it."""
         record = dataclasses.asdict(self)
         record["return"] = record.pop("episode_return")
-        record["success"] = None if math.isnan(self.success) else int(self.success)
         return record
 
     @staticmethod
     def from_json(record: Mapping[str, Any]) -> EpisodeRecord:
         """The inverse of `to_json`."""
         fields = dict(record)
-        success = fields.pop("success")
-        return EpisodeRecord(
-            episode_return=fields.pop("return"),
-            success=math.nan if success is None else float(success),
-            **fields,
-        )
+        return EpisodeRecord(episode_return=fields.pop("return"), **fields)
 
 
 @dataclasses.dataclass(frozen=True)

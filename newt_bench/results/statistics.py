@@ -91,12 +91,15 @@ def estimate(scores: Scores, statistic: Statistic, resamples: int = _RESAMPLES, 
     return Estimate(value, float(interval.low), float(interval.high), seeds)
 
 
-def aggregate_scores(scores: Mapping[str, NDArray[np.float64]], domains: Mapping[str, str]) -> dict[str, Estimate]:
+def aggregate_scores(
+    scores: Mapping[str, NDArray[np.float64]], domains: Mapping[str, str], resamples: int = _RESAMPLES
+) -> dict[str, Estimate]:
     """The benchmark's aggregates.
 
     Args:
         scores: Mean score of each seed, shape (seeds,), by task.
         domains: Domain of each task.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         `mean` (of task scores), `domain_mean` (mean over domains of their tasks' mean) and `iqm`
@@ -105,9 +108,9 @@ def aggregate_scores(scores: Mapping[str, NDArray[np.float64]], domains: Mapping
     samples = [np.asarray(values, dtype=np.float64) for values in scores.values()]
     groups = [domains[task] for task in scores]
     return {
-        "mean": estimate(samples, _mean),
-        "domain_mean": estimate(samples, _domain_mean(groups)),
-        "iqm": estimate(samples, _iqm),
+        "mean": estimate(samples, _mean, resamples),
+        "domain_mean": estimate(samples, _domain_mean(groups), resamples),
+        "iqm": estimate(samples, _iqm, resamples),
     }
 
 

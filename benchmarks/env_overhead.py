@@ -1,0 +1,101 @@
+"""What does the Gymnasium interface cost? Steps per second against the bare simulator, side by side.
+
+Each pair runs in one process, in alternating blocks, with the same actions and the same action repeat; the
+ratio is the median over blocks. A ratio of 1 means that newt-bench costs nothing, above 1 that it is faster.
+
+    python benchmarks/env_overhead.py [--tasks walker-run,...] [--blocks 9] [--steps 500] [--out FILE.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+
+import newt_bench
+from newt_bench.catalogue import Task
+
+DEFAULT_TASKS = "walker-run,cartpole-swingup,cheetah-run,quadruped-run"
+Step = Callable[[np.ndarray], None]
+
+
+def ours(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of the task, made by its Gymnasium id."""
+    env = gymnasium.make(task.id)
+
+    def step(action: np.ndarray) -> None:
+        env.step(action)
+
+    return lambda: env.reset(seed=0) and None, step
+
+
+def bare_dm_control(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of the suite's environment in its own action-scale wrapper, action repeat in a loop."""
+    from dm_control import suite
+    from dm_control.suite.wrappers import action_scale
+
+    domain, _, name = task.simulator_id.partition("/")
+    env = action_scale.Wrapper(suite.load(domain, name, task_kwargs={"random": 0}), -1.0, 1.0)
+
+    def step(action: np.ndarray) -> None:
+        reward = 0.0
+        for _ in range(task.action_repeat):
+            reward += env.step(action).reward
+
+    return lambda: env.reset() and None, step
+
+
+BARE = {"dmcontrol": bare_dm_control}
+
+
+def steps_per_second(reset: Callable[[], None], step: Step, actions: np.ndarray) -> float:
+    """Speed over one block of at most one episode."""
+    reset()
+    start = time.perf_counter()
+    for action in actions:
+        step(action)
+    return len(actions) / (time.perf_counter() - start)
+
+
+def measure(task: Task, blocks: int, steps: int) -> dict[str, float]:
+    """Median speeds of both, and the median of the blocks' ratios."""
+    rng = np.random.default_rng(0)
+    steps = min(steps, task.max_episode_steps - 1)
+    mine, theirs = ours(task), BARE[task.domain](task)
+    speeds: list[tuple[float, float]] = []
+    for block in range(blocks + 1):
+        actions = rng.uniform(-1, 1, (steps, task.action_dim)).astype(np.float32)
+        pair = [steps_per_second(*which, actions) for which in ((mine, theirs) if block % 2 else (theirs, mine))]
+        speeds.append((pair[0], pair[1]) if block % 2 else (pair[1], pair[0]))
+    speeds = speeds[1:]  # the first block warms up
+    return {
+        "newt_bench": statistics.median(a for a, _ in speeds),
+        "bare": statistics.median(b for _, b in speeds),
+        "ratio": statistics.median(a / b for a, b in speeds),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", default=DEFAULT_TASKS)
+    parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    table = {}
+    print("| task | newt-bench steps/s | bare simulator steps/s | ratio |\n| --- | ---: | ---: | ---: |")
+    for task in newt_bench.tasks(arguments.tasks.split(",")):
+        row = table[task.name] = measure(task, arguments.blocks, arguments.steps)
+        print(f"| {task.name} | {row['newt_bench']:.0f} | {row['bare']:.0f} | {row['ratio']:.2f} |", flush=True)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(table, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
