@@ -64,6 +64,7 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
             (render_size, render_size, 3), `state_rgb` for a dictionary of both, keys `state` and `rgb`.
         render_mode: None or `rgb_array`.
         render_size: Height and width of images in pixels, in [16, 2048].
+        **options: Options of the task's domain; most domains have none.
 
     Attributes:
         task: The catalogue's record of the task.
@@ -82,8 +83,9 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         obs_type: ObsType = "state",
         render_mode: str | None = None,
         render_size: int = 224,
+        **options: Any,
     ) -> None:
-        EzPickle.__init__(self, task, obs_type, render_mode, render_size)
+        EzPickle.__init__(self, task, obs_type, render_mode, render_size, **options)
         if obs_type not in OBS_TYPES:
             raise InputError(f"obs_type must be one of {', '.join(OBS_TYPES)}, not {obs_type!r}")
         if render_mode not in (None, *self.metadata["render_modes"]):
@@ -94,7 +96,7 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         self.render_mode = render_mode
         self._obs_type = obs_type
         self._render_size = int(render_size)
-        self._simulation = make_simulation(self.task)
+        self._simulation = make_simulation(self.task, options)
         self.metadata = {**self.metadata, "render_fps": round(1 / self._simulation.step_seconds)}
         self._action_shape = (self.task.action_dim,)
         self.action_space = spaces.Box(-1.0, 1.0, self._action_shape, np.float32)

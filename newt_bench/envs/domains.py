@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from newt_bench.catalogue import Task, load_domain
 from newt_bench.envs.simulation import Simulation
-from newt_bench.errors import DomainUnavailableError
+from newt_bench.errors import DomainUnavailableError, InputError
 from newt_bench.extras import import_optional
 
 __all__ = ["DOMAIN_MODULES", "make_simulation"]
@@ -18,10 +20,15 @@ DOMAIN_MODULES: dict[str, str] = {
 }
 
 
-def make_simulation(task: Task) -> Simulation:
+def make_simulation(task: Task, options: Mapping[str, Any]) -> Simulation:
     """Imports the task's domain module and builds the simulation.
 
+    Args:
+        task: The task.
+        options: Keyword arguments that the domain's `make` takes beside the task.
+
     Raises:
+        InputError: The domain has no such option.
         DomainUnavailableError: This release has no environments for the domain.
         MissingExtraError: The simulator is not installed.
         SimulatorError: The simulator is installed but fails to import.
@@ -34,5 +41,9 @@ def make_simulation(task: Task) -> Simulation:
         )
     domain = load_domain(task.domain)
     module: Any = import_optional(module_name, extra=domain.extra, packages=domain.packages, wanted_by=task.id)
-    simulation: Simulation = module.make(task)
+    known = list(inspect.signature(module.make).parameters)[1:]
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise InputError(f"{task.id} has no option '{unknown[0]}'; it has: {', '.join(known) or 'none of its own'}")
+    simulation: Simulation = module.make(task, **options)
     return simulation

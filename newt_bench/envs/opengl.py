@@ -21,7 +21,7 @@ from typing import Any
 
 from newt_bench.errors import RenderingError
 
-__all__ = ["choose_backend", "import_dm_control", "renderer_name"]
+__all__ = ["choose_backend", "import_dm_control", "import_mujoco", "renderer_name", "set_backend"]
 
 # What PyOpenGL and MuJoCo raise when a back end's library is missing or broken.
 _LOADING_ERRORS = (ImportError, AttributeError, RuntimeError, OSError)
@@ -66,7 +66,7 @@ def import_dm_control() -> None:
 
     The first frame that any dm_control physics draws then loads the back end of `choose_backend`.
     """
-    _import_mujoco()
+    import_mujoco()
     if "dm_control._render" in sys.modules:
         return
     with _environment("MUJOCO_GL", "disabled"):
@@ -74,8 +74,11 @@ def import_dm_control() -> None:
     render.Renderer = _load_renderer
 
 
-def _import_mujoco() -> None:
-    """Imports MuJoCo, which loads the back end that the user set at once; states must not fail with it."""
+def import_mujoco() -> None:
+    """Imports MuJoCo, which loads the back end that the user set at once; states must not fail with it.
+
+    Domain modules call this before anything else imports MuJoCo.
+    """
     try:
         importlib.import_module("mujoco")
     except ModuleNotFoundError as error:
@@ -91,6 +94,22 @@ def _import_mujoco_without_graphics() -> None:
         importlib.import_module("mujoco")
 
 
+def set_backend() -> str:
+    """Puts the choice into `MUJOCO_GL`, unless the user set it, for whatever reads that variable.
+
+    Gymnasium's MuJoCo renderer does when it draws its first frame: call this before.
+
+    Returns:
+        The back end that drawing uses.
+
+    Raises:
+        RenderingError: Neither EGL nor OSMesa works here.
+    """
+    backend = choose_backend()
+    os.environ.setdefault("MUJOCO_GL", backend)
+    return backend
+
+
 def _load_renderer(*args: Any, **kwargs: Any) -> Any:
     """Stands in for dm_control's renderer class until the first frame, then loads the real one."""
     render: Any = sys.modules["dm_control._render"]
@@ -104,8 +123,7 @@ def _load_renderer(*args: Any, **kwargs: Any) -> Any:
             f"The OpenGL back end '{backend}' (from MUJOCO_GL or NEWT_BENCH_GL) does not load here: {error}. "
             "Unset the variable to let newt-bench choose, or install the back end's libraries"
         ) from error
-    # What else renders in this process should use the same back end.
-    os.environ.setdefault("MUJOCO_GL", backend)
+    set_backend()  # what else renders in this process should use the same one
     return render.Renderer(*args, **kwargs)
 
 

@@ -13,7 +13,8 @@ __all__ = ["Simulation"]
 class Simulation(Protocol):
     """Plays one task on one simulator. `TaskEnv` adds everything that all tasks share.
 
-    A domain module `newt_bench.envs.<domain>` offers `make(task: Task) -> Simulation`. The simulation may
+    A domain module `newt_bench.envs.<domain>` offers `make(task: Task) -> Simulation`; further keyword
+    parameters of `make` become keyword arguments of `gymnasium.make` for its tasks. The simulation may
     assume valid input: actions are float32 of shape (action_dim,), clipped to [-1, 1] and free of NaN; no
     step comes before a reset or after the horizon. It must not read or change any global random state.
 

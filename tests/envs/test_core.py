@@ -137,6 +137,7 @@ def test_reset_options_are_refused(env):
         ({"obs_type": "pixels"}, "obs_type must be one of state, rgb, state_rgb, not 'pixels'"),
         ({"render_mode": "human"}, "'human'"),
         ({"render_size": 8}, r"\[16, 2048\]"),
+        ({"frame_skip": 4}, "newt/cartpole-swingup-v0 has no option 'frame_skip'"),
     ],
 )
 def test_bad_arguments(arguments, message):
