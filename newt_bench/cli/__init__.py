@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from newt_bench.cli import catalogue, doctor, evaluate, quickstart, render
+from newt_bench.cli import catalogue, doctor, evaluate, new, quickstart, render, results
 from newt_bench.errors import InputError, NewtBenchError
 from newt_bench.version import __version__
 
@@ -24,9 +24,11 @@ app = typer.Typer(
 app.command("tasks")(catalogue.list_tasks)
 app.command("show")(catalogue.show_task)
 app.command("evaluate")(evaluate.evaluate_agent)
+app.command("results")(results.show_results)
 app.command("render")(render.render_task)
 app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
+app.add_typer(new.app, name="new")
 
 
 def _print_version(wanted: bool) -> None:
