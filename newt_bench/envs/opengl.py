@@ -15,13 +15,22 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from newt_bench.errors import RenderingError
 
-__all__ = ["choose_backend", "import_dm_control", "import_mujoco", "renderer_name", "set_backend"]
+__all__ = [
+    "choose_backend",
+    "foreign_contexts",
+    "import_dm_control",
+    "import_mujoco",
+    "loading",
+    "renderer_name",
+    "set_backend",
+]
 
 # What PyOpenGL and MuJoCo raise when a back end's library is missing or broken.
 _LOADING_ERRORS = (ImportError, AttributeError, RuntimeError, OSError)
@@ -115,16 +124,48 @@ def _load_renderer(*args: Any, **kwargs: Any) -> Any:
     render: Any = sys.modules["dm_control._render"]
     backend = choose_backend()
     try:
-        with _environment("MUJOCO_GL", backend):
+        with loading(backend), _environment("MUJOCO_GL", backend):
             importlib.reload(render)  # puts the chosen class in place of this function
-    except _LOADING_ERRORS as error:
+    except RenderingError:
         render.Renderer = _load_renderer
+        raise
+    set_backend()  # what else renders in this process should use the same one
+    return render.Renderer(*args, **kwargs)
+
+
+@contextmanager
+def loading(backend: str) -> Iterator[None]:
+    """Turns what a missing or broken back end raises in the block into an error that names the remedy.
+
+    Args:
+        backend: The back end that the block loads.
+
+    Raises:
+        RenderingError: It does not load.
+    """
+    try:
+        yield
+    except _LOADING_ERRORS as error:
         raise RenderingError(
             f"The OpenGL back end '{backend}' (from MUJOCO_GL or NEWT_BENCH_GL) does not load here: {error}. "
             "Unset the variable to let newt-bench choose, or install the back end's libraries"
         ) from error
-    set_backend()  # what else renders in this process should use the same one
-    return render.Renderer(*args, **kwargs)
+
+
+@contextmanager
+def foreign_contexts() -> Iterator[None]:
+    """A block in which other OpenGL contexts than dm_control's may become current in this thread.
+
+    dm_control remembers which context it last made current, and would go on to draw into the other one.
+    After the block it knows that it must make its own current again.
+    """
+    try:
+        yield
+    finally:
+        base: Any = sys.modules.get("dm_control._render.base")
+        if base is not None:
+            forgotten = base._CURRENT_CONTEXT_FOR_THREAD.pop(threading.current_thread(), None)
+            base._CURRENT_THREAD_FOR_CONTEXT.pop(forgotten, None)
 
 
 @contextmanager
