@@ -51,7 +51,24 @@ def bare_dm_control(task: Task) -> tuple[Callable[[], None], Step]:
     return lambda: env.reset() and None, step
 
 
-BARE = {"dmcontrol": bare_dm_control}
+def bare_ogbench(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of OGBench's environment of the same name, or of its medium maze for the new maps."""
+    import ogbench.online_locomotion  # noqa: F401 (registers its environments)
+    from ogbench.online_locomotion.wrappers import GymXYWrapper
+
+    name = task.simulator_id if "maze-" not in task.simulator_id else f"{task.simulator_id.split('-')[0]}-medium-v0"
+    mode = {"render_mode": "rgb_array"} if name == "online-antball-v0" else {}  # it draws a frame while it is built
+    env: gymnasium.Env = gymnasium.make(name, disable_env_checker=True, max_episode_steps=10**9, **mode)
+    env = GymXYWrapper(env) if name == "online-ant-v0" else env
+
+    def step(action: np.ndarray) -> None:
+        for _ in range(task.action_repeat):
+            env.step(action)
+
+    return lambda: env.reset(seed=0) and None, step
+
+
+BARE = {"dmcontrol": bare_dm_control, "ogbench": bare_ogbench}
 
 
 def steps_per_second(reset: Callable[[], None], step: Step, actions: np.ndarray) -> float:
