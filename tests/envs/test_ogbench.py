@@ -65,8 +65,7 @@ def gymnasium_viewer(env, **view):
     """Gymnasium's own renderer of an environment's model, in a context that is gone afterwards."""
     from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
 
-    opengl.set_backend()
-    with opengl.foreign_contexts():
+    with opengl.loading_backend(), opengl.foreign_contexts():
         viewer = OffScreenViewer(env.model, env.data, 224, 224)
         for name, value in view.items():
             setattr(viewer.cam, name, value)
@@ -153,8 +152,7 @@ def bare_ball():
     """OGBench's ball environment, which draws a frame while it is built."""
     from ogbench.online_locomotion.ant_ball import AntBallEnv
 
-    opengl.set_backend()
-    with opengl.foreign_contexts(), seeded_global_numpy(0):
+    with opengl.loading_backend(), opengl.foreign_contexts(), seeded_global_numpy(0):
         env = AntBallEnv(render_mode="rgb_array", width=224, height=224)
         env.mujoco_renderer.viewer.con.free()
         env.close()
