@@ -51,7 +51,7 @@ def bare_maze(task):
         def set_tasks(self):
             self.task_infos = [{"init_ij": start, "goal_ij": goal} for start, goal in maze.episodes]
 
-    return Maze(maze_type="arena")
+    return Maze(maze_type="arena", width=224, height=224)
 
 
 def bare_reset(env, seed):
