@@ -10,18 +10,29 @@ wanted. `import_dm_control` defers that to the first frame.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from newt_bench.errors import RenderingError
 
-__all__ = ["choose_backend", "import_dm_control", "import_mujoco", "renderer_name", "set_backend"]
+__all__ = [
+    "choose_backend",
+    "dm_control_renderer_name",
+    "import_dm_control",
+    "import_mujoco",
+    "loading_backend",
+    "release_context",
+    "renderer_name",
+    "set_backend",
+]
 
 # What PyOpenGL and MuJoCo raise when a back end's library is missing or broken.
 _LOADING_ERRORS = (ImportError, AttributeError, RuntimeError, OSError)
@@ -113,18 +124,48 @@ def set_backend() -> str:
 def _load_renderer(*args: Any, **kwargs: Any) -> Any:
     """Stands in for dm_control's renderer class until the first frame, then loads the real one."""
     render: Any = sys.modules["dm_control._render"]
+    try:
+        with loading_backend():
+            importlib.reload(render)  # puts the chosen class in place of this function
+    except RenderingError:
+        render.Renderer = _load_renderer
+        raise
+    return render.Renderer(*args, **kwargs)
+
+
+@contextmanager
+def loading_backend() -> Iterator[None]:
+    """Lets the block, which loads graphics by what `MUJOCO_GL` says, load those of `choose_backend`.
+
+    Raises:
+        RenderingError: None works here, or the one that the user set does not load.
+    """
     backend = choose_backend()
     try:
         with _environment("MUJOCO_GL", backend):
-            importlib.reload(render)  # puts the chosen class in place of this function
+            yield
     except _LOADING_ERRORS as error:
-        render.Renderer = _load_renderer
         raise RenderingError(
             f"The OpenGL back end '{backend}' (from MUJOCO_GL or NEWT_BENCH_GL) does not load here: {error}. "
             "Unset the variable to let newt-bench choose, or install the back end's libraries"
         ) from error
     set_backend()  # what else renders in this process should use the same one
-    return render.Renderer(*args, **kwargs)
+    egl: Any = sys.modules.get("OpenGL.EGL")
+    if egl is not None:
+        # MuJoCo and dm_control both end EGL at exit, the first to do so under the other's open contexts.
+        atexit.unregister(egl.eglTerminate)
+
+
+def release_context() -> None:
+    """Tells dm_control that its OpenGL context is no longer the current one of this thread.
+
+    dm_control remembers which context it made current last and does not ask OpenGL. Whatever draws with a
+    context of its own calls this afterwards; else dm_control would draw its next frame into that context.
+    """
+    base: Any = sys.modules.get("dm_control._render.base")
+    if base is not None:
+        context = base._CURRENT_CONTEXT_FOR_THREAD.pop(threading.current_thread(), None)
+        base._CURRENT_THREAD_FOR_CONTEXT.pop(context, None)
 
 
 @contextmanager
@@ -148,3 +189,14 @@ def renderer_name() -> str:
     gl: Any = importlib.import_module("OpenGL.GL")
     name = gl.glGetString(gl.GL_RENDERER)
     return f"{choose_backend()}: {name.decode() if name else 'unknown'}"
+
+
+def dm_control_renderer_name(physics: Any) -> str:
+    """`renderer_name` of a dm_control physics that has drawn a frame, whatever has drawn since.
+
+    Args:
+        physics: A `dm_control.mujoco.Physics`.
+    """
+    with physics.contexts.gl.make_current() as context:
+        name: str = context.call(renderer_name)
+    return name
