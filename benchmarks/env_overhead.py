@@ -21,7 +21,7 @@ import numpy as np
 import newt_bench
 from newt_bench.catalogue import Task
 
-DEFAULT_TASKS = "walker-run,cartpole-swingup,cheetah-run,quadruped-run"
+DEFAULT_TASKS = "walker-run,cartpole-swingup,cheetah-run,quadruped-run,mw-reach,mw-pick-place,rd-push-green"
 Step = Callable[[np.ndarray], None]
 
 
@@ -68,7 +68,39 @@ def bare_ogbench(task: Task) -> tuple[Callable[[], None], Step]:
     return lambda: env.reset(seed=0) and None, step
 
 
-BARE = {"dmcontrol": bare_dm_control, "ogbench": bare_ogbench}
+def bare_meta_world(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of the package's own goal-observable class, action repeat in a loop."""
+    from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
+
+    env = ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE[f"{task.simulator_id}-goal-observable"](seed=0)
+
+    def step(action: np.ndarray) -> None:
+        reward = 0.0
+        for _ in range(task.action_repeat):
+            reward += env.step(action)[1]
+
+    return lambda: env.reset() and None, step
+
+
+def bare_robodesk(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of RoboDesk, with its own action repeat and without its render function, which is broken."""
+    from robodesk import RoboDesk
+
+    env = RoboDesk(task.simulator_id, reward="dense", action_repeat=task.action_repeat, episode_length=None)
+    env.render = lambda *_, **__: None
+
+    def step(action: np.ndarray) -> None:
+        env.step(action)
+
+    return lambda: env.reset() and None, step
+
+
+BARE = {
+    "dmcontrol": bare_dm_control,
+    "metaworld": bare_meta_world,
+    "robodesk": bare_robodesk,
+    "ogbench": bare_ogbench,
+}
 
 
 def steps_per_second(reset: Callable[[], None], step: Step, actions: np.ndarray) -> float:
