@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import newt_bench
 from newt_bench.envs.domains import DOMAIN_MODULES
+from tests import standins
 
 DATA = Path(__file__).parent / "data"
 REPOSITORY = Path(__file__).parent.parent
@@ -25,6 +26,16 @@ RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def load_data(name: str) -> dict:
     return json.loads((DATA / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def standin_assets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Puts stand-ins where all tasks, in child processes too, look for files that users download."""
+    folder = tmp_path_factory.mktemp("assets")
+    standins.write_all(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEWT_BENCH_ASSETS", str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from newt_bench.cli import catalogue, doctor, evaluate, quickstart, render
+from newt_bench.cli import assets, catalogue, doctor, evaluate, quickstart, render
 from newt_bench.errors import InputError, NewtBenchError
 from newt_bench.version import __version__
 
@@ -27,6 +27,7 @@ app.command("evaluate")(evaluate.evaluate_agent)
 app.command("render")(render.render_task)
 app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
+app.add_typer(assets.app, name="assets")
 
 
 def _print_version(wanted: bool) -> None:
