@@ -1,5 +1,7 @@
 # Two commands for a fresh machine: `make quickstart` and `make test`. The others assume one of them ran.
 PYTHON_BIN := .venv/bin
+# Every domain that this release plays, and the tools: the tests run the real simulators.
+TEST_EXTRAS := dmcontrol,ogbench,media,dev
 
 .PHONY: help quickstart test check format benchmark clean
 
@@ -16,7 +18,7 @@ quickstart:
 	$(PYTHON_BIN)/newt-bench quickstart
 
 test:
-	scripts/setup.sh dmcontrol,media,dev
+	scripts/setup.sh $(TEST_EXTRAS)
 	$(MAKE) --no-print-directory check
 	$(PYTHON_BIN)/pytest
 

@@ -21,7 +21,7 @@ import numpy as np
 import newt_bench
 from newt_bench.catalogue import Task
 
-DEFAULT_TASKS = "walker-run,cartpole-swingup,cheetah-run,quadruped-run"
+DEFAULT_TASKS = "walker-run,cartpole-swingup,cheetah-run,quadruped-run,mw-reach,mw-pick-place,rd-push-green"
 Step = Callable[[np.ndarray], None]
 
 
@@ -51,7 +51,56 @@ def bare_dm_control(task: Task) -> tuple[Callable[[], None], Step]:
     return lambda: env.reset() and None, step
 
 
-BARE = {"dmcontrol": bare_dm_control}
+def bare_ogbench(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of OGBench's environment of the same name, or of its medium maze for the new maps."""
+    import ogbench.online_locomotion  # noqa: F401 (registers its environments)
+    from ogbench.online_locomotion.wrappers import GymXYWrapper
+
+    name = task.simulator_id if "maze-" not in task.simulator_id else f"{task.simulator_id.split('-')[0]}-medium-v0"
+    mode = {"render_mode": "rgb_array"} if name == "online-antball-v0" else {}  # it draws a frame while it is built
+    env: gymnasium.Env = gymnasium.make(name, disable_env_checker=True, max_episode_steps=10**9, **mode)
+    env = GymXYWrapper(env) if name == "online-ant-v0" else env
+
+    def step(action: np.ndarray) -> None:
+        for _ in range(task.action_repeat):
+            env.step(action)
+
+    return lambda: env.reset(seed=0) and None, step
+
+
+def bare_meta_world(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of the package's own goal-observable class, action repeat in a loop."""
+    from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
+
+    env = ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE[f"{task.simulator_id}-goal-observable"](seed=0)
+
+    def step(action: np.ndarray) -> None:
+        reward = 0.0
+        for _ in range(task.action_repeat):
+            reward += env.step(action)[1]
+
+    return lambda: env.reset() and None, step
+
+
+def bare_robodesk(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of RoboDesk, with its own action repeat and without its render function, which is broken."""
+    from robodesk import RoboDesk
+
+    env = RoboDesk(task.simulator_id, reward="dense", action_repeat=task.action_repeat, episode_length=None)
+    env.render = lambda *_, **__: None
+
+    def step(action: np.ndarray) -> None:
+        env.step(action)
+
+    return lambda: env.reset() and None, step
+
+
+BARE = {
+    "dmcontrol": bare_dm_control,
+    "metaworld": bare_meta_world,
+    "robodesk": bare_robodesk,
+    "ogbench": bare_ogbench,
+}
 
 
 def steps_per_second(reset: Callable[[], None], step: Step, actions: np.ndarray) -> float:

@@ -6,21 +6,19 @@ import dataclasses
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from newt_bench.agents import Agent, AgentFactory, Observation, load_agent_factory
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task, get_task, load_domain
 from newt_bench.envs.core import ObsType
 from newt_bench.errors import AgentError, InputError
 from newt_bench.extras import extra_requirements
+from newt_bench.progress import progress_bar
 from newt_bench.results import EpisodeRecord, Protocol, Results, collect_provenance, load_results
 
 __all__ = ["EVALUATION_SEEDS", "evaluate", "evaluation_seed", "roll_out"]
@@ -82,7 +80,7 @@ def evaluate(
     done = {(record.task, record.seed) for record in results.episodes}
     units = [(s, t) for s in seeds for t in chosen if (t.id, s) not in done]
     agents: dict[int, Agent] = {}
-    with _progress_bar(progress, len(units) * episodes) as advance:
+    with progress_bar(progress, len(units) * episodes, "episodes") as advance:
         for unit_seed, task in units:
             if unit_seed not in agents:
                 agents = {unit_seed: _build(factory, chosen, unit_seed, description)}
@@ -265,19 +263,3 @@ def _in_order(records: Iterable[EpisodeRecord], protocol: Protocol) -> tuple[Epi
     tasks = {task: i for i, task in enumerate(protocol.tasks)}
     seeds = {seed: i for i, seed in enumerate(protocol.seeds)}
     return tuple(sorted(records, key=lambda r: (seeds[r.seed], tasks[r.task], r.episode)))
-
-
-@contextmanager
-def _progress_bar(wanted: bool, total: int) -> Iterator[Callable[[str], None]]:
-    """Shows episodes done, on a terminal; calling what it yields, with the task's name, adds one."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("episodes"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not (wanted and console.is_terminal)) as bar:
-        line = bar.add_task("evaluating", total=total)
-        yield lambda name: bar.update(line, advance=1, description=name)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from newt_bench.catalogue.loading import DOMAIN_NAMES, load_domain, load_tasks, task_index
+from newt_bench.catalogue.loading import DOMAIN_NAMES, load_domain, load_tasks, parse_domain_file, task_index
 from newt_bench.catalogue.task import (
     PADDED_ACTION_DIM,
     PADDED_OBS_DIM,
@@ -32,6 +32,7 @@ __all__ = [
     "default_discount",
     "get_task",
     "load_domain",
+    "parse_domain_file",
     "task_index",
     "tasks",
 ]

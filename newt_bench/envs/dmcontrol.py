@@ -89,7 +89,7 @@ class SuiteSimulation:
     @property
     def renderer(self) -> str | None:
         """See `Simulation.renderer`."""
-        return None if self._camera is None else opengl.renderer_name()
+        return None if self._camera is None else opengl.dm_control_renderer_name(self._physics)
 
     def close(self) -> None:
         """See `Simulation.close`."""

@@ -17,6 +17,9 @@ __all__ = ["DOMAIN_MODULES", "make_simulation"]
 #: has no environments yet.
 DOMAIN_MODULES: dict[str, str] = {
     "dmcontrol": "newt_bench.envs.dmcontrol",
+    "metaworld": "newt_bench.envs.metaworld",
+    "robodesk": "newt_bench.envs.robodesk",
+    "ogbench": "newt_bench.envs.ogbench",
     "maniskill": "newt_bench.envs.maniskill",
 }
 

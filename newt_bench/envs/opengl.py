@@ -10,18 +10,29 @@ wanted. `import_dm_control` defers that to the first frame.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from newt_bench.envs.environment_variables import environment_variable
 from newt_bench.errors import RenderingError
 
-__all__ = ["choose_backend", "import_dm_control", "import_mujoco", "renderer_name", "set_backend"]
+__all__ = [
+    "choose_backend",
+    "dm_control_renderer_name",
+    "foreign_contexts",
+    "import_dm_control",
+    "import_mujoco",
+    "loading_backend",
+    "renderer_name",
+]
 
 # What PyOpenGL and MuJoCo raise when a back end's library is missing or broken.
 _LOADING_ERRORS = (ImportError, AttributeError, RuntimeError, OSError)
@@ -69,7 +80,7 @@ def import_dm_control() -> None:
     import_mujoco()
     if "dm_control._render" in sys.modules:
         return
-    with _environment("MUJOCO_GL", "disabled"):
+    with environment_variable("MUJOCO_GL", "disabled"):
         render: Any = importlib.import_module("dm_control._render")
     render.Renderer = _load_renderer
 
@@ -90,54 +101,65 @@ def import_mujoco() -> None:
 
 
 def _import_mujoco_without_graphics() -> None:
-    with _environment("MUJOCO_GL", "disabled"):
+    with environment_variable("MUJOCO_GL", "disabled"):
         importlib.import_module("mujoco")
 
 
-def set_backend() -> str:
-    """Puts the choice into `MUJOCO_GL`, unless the user set it, for whatever reads that variable.
+@contextmanager
+def loading_backend() -> Iterator[str]:
+    """For a block that loads graphics by what `MUJOCO_GL` says: there it says what `choose_backend` chose.
 
-    Gymnasium's MuJoCo renderer does when it draws its first frame: call this before.
+    Afterwards the variable keeps the choice, unless the user had set it: what else draws in this process
+    should use the same back end.
 
-    Returns:
-        The back end that drawing uses.
+    Yields:
+        The back end.
 
     Raises:
-        RenderingError: Neither EGL nor OSMesa works here.
+        RenderingError: No back end works here, or the one that the user set does not load.
     """
     backend = choose_backend()
+    try:
+        with environment_variable("MUJOCO_GL", backend):
+            yield backend
+    except _LOADING_ERRORS as error:
+        raise RenderingError(
+            f"The OpenGL back end '{backend}' (from MUJOCO_GL or NEWT_BENCH_GL) does not load here: {error}. "
+            "Unset the variable to let newt-bench choose, or install the back end's libraries"
+        ) from error
     os.environ.setdefault("MUJOCO_GL", backend)
-    return backend
+    egl: Any = sys.modules.get("OpenGL.EGL")
+    if egl is not None:
+        # MuJoCo and dm_control both end EGL at exit, the first to do so under the other's open contexts.
+        atexit.unregister(egl.eglTerminate)
 
 
 def _load_renderer(*args: Any, **kwargs: Any) -> Any:
     """Stands in for dm_control's renderer class until the first frame, then loads the real one."""
     render: Any = sys.modules["dm_control._render"]
-    backend = choose_backend()
     try:
-        with _environment("MUJOCO_GL", backend):
+        with loading_backend():
             importlib.reload(render)  # puts the chosen class in place of this function
-    except _LOADING_ERRORS as error:
+    except RenderingError:
         render.Renderer = _load_renderer
-        raise RenderingError(
-            f"The OpenGL back end '{backend}' (from MUJOCO_GL or NEWT_BENCH_GL) does not load here: {error}. "
-            "Unset the variable to let newt-bench choose, or install the back end's libraries"
-        ) from error
-    set_backend()  # what else renders in this process should use the same one
+        raise
     return render.Renderer(*args, **kwargs)
 
 
 @contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
+def foreign_contexts() -> Iterator[None]:
+    """A block in which other OpenGL contexts than dm_control's may become current in this thread.
+
+    dm_control remembers which context it last made current, and would go on to draw into the other one.
+    After the block it knows that it must make its own current again.
+    """
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        base: Any = sys.modules.get("dm_control._render.base")
+        if base is not None:
+            forgotten = base._CURRENT_CONTEXT_FOR_THREAD.pop(threading.current_thread(), None)
+            base._CURRENT_THREAD_FOR_CONTEXT.pop(forgotten, None)
 
 
 def renderer_name() -> str:
@@ -148,3 +170,14 @@ def renderer_name() -> str:
     gl: Any = importlib.import_module("OpenGL.GL")
     name = gl.glGetString(gl.GL_RENDERER)
     return f"{choose_backend()}: {name.decode() if name else 'unknown'}"
+
+
+def dm_control_renderer_name(physics: Any) -> str:
+    """`renderer_name` of a dm_control physics that has drawn a frame, whatever has drawn since.
+
+    Args:
+        physics: A `dm_control.mujoco.Physics`.
+    """
+    with physics.contexts.gl.make_current() as context:
+        name: str = context.call(renderer_name)
+    return name

@@ -151,3 +151,15 @@ def test_quickstart(run_cli, tmp_path):
     ):
         assert line.endswith(f"quickstart/{name}")
         assert (tmp_path / "quickstart" / name).stat().st_size > 1000
+
+
+def test_results(run_cli, tmp_path):
+    run_cli("evaluate", "--tasks", "pendulum-swingup", "--episodes", 1, "--out", "r.json")
+    shown = run_cli("results", "r.json")
+    assert shown.returncode == 0
+    assert "pendulum-swingup" in shown.stdout
+    assert "no interval: 1 seed" in shown.stdout
+    (tmp_path / "r.json").write_text("{}")
+    broken = run_cli("results", "r.json")
+    assert broken.returncode == 2
+    assert "r.json: not a valid results-1 document" in broken.stderr

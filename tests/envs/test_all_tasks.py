@@ -24,7 +24,7 @@ ALLOWED_WARNINGS = (
     "A Box observation space maximum value is infinity",
 )
 
-# Plays 50 fixed actions from a seeded reset and prints a digest per task, after a history of the caller's
+# Plays 50 fixed actions (or the episode, if that is shorter) from a seeded reset and prints a digest per task, after a history of the caller's
 # choice: other global generator states, and other episodes before.
 PLAY = """
 import hashlib, json, random, sys
@@ -34,7 +34,8 @@ from newt_bench.envs.domains import DOMAIN_MODULES
 def play(env, seed):
     digest = hashlib.sha256()
     obs, info = env.reset(seed=seed)
-    actions = np.random.default_rng(seed).uniform(-1, 1, (50, *env.action_space.shape)).astype(np.float32)
+    steps = min(50, env.unwrapped.task.max_episode_steps)
+    actions = np.random.default_rng(seed).uniform(-1, 1, (steps, *env.action_space.shape)).astype(np.float32)
     for action in actions:
         digest.update(obs.tobytes())
         obs, reward, _, _, info = env.step(action)

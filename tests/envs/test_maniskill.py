@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import threading
 
 import gymnasium
 import numpy as np
@@ -366,18 +364,28 @@ def test_silence(run_python):
     assert (child.stdout, child.stderr) == ("", "")
 
 
+MISSING = """
+import gymnasium, newt_bench
+from newt_bench.errors import MissingAssetsError
+for name in ("ms-pick-mug", "ms-reach-xarm6"):
+    try:
+        gymnasium.make(f"newt/{name}-v0")
+    except MissingAssetsError as error:
+        print(error)
+"""
+
+
 @pytest.mark.parametrize("variable", ["NEWT_BENCH_ASSETS", "MS_ASSET_DIR"])
 def test_missing_files_are_an_error_at_once_and_nothing_else(run_python, tmp_path, variable):
     """Bare ManiSkill would ask here, or with the last variable download without asking."""
     variables = {"NEWT_BENCH_ASSETS": None, variable: str(tmp_path / "root"), "MS_SKIP_ASSET_DOWNLOAD_PROMPT": "1"}
-    for name, asset in (("ms-pick-mug", "ycb:025_mug"), ("ms-reach-xarm6", "robot:xarm6")):
-        child = run_python(f"import gymnasium, newt_bench; gymnasium.make('newt/{name}-v0')", check=False, **variables)
-        assert child.returncode == 1
-        assert child.stdout == ""
-        assert child.stderr.splitlines()[-1] == (
-            f"newt_bench.errors.MissingAssetsError: {name} needs files that are not on this machine ({asset}, looked "
-            f"for below {tmp_path}/root/data). Download them with: newt-bench assets download --tasks {name}"
-        )
+    child = run_python(MISSING, **variables)
+    assert child.stderr == ""
+    assert child.stdout.splitlines() == [
+        f"{name} needs files that are not on this machine ({asset}, looked for below {tmp_path}/root/data). "
+        f"Download them with: newt-bench assets download --tasks {name}"
+        for name, asset in (("ms-pick-mug", "ycb:025_mug"), ("ms-reach-xarm6", "robot:xarm6"))
+    ]
     assert not (tmp_path / "root").exists()
 
 
@@ -451,28 +459,6 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_forked_processes_play_and_refuse_to_draw(run_python):
     """Drawing would wait forever for threads of the driver, which a fork leaves behind."""
     assert run_python(FORKED).stdout.strip() == "7"
-
-
-@linux_only
-def test_closing_frees_what_was_opened():
-    def cycle(name: str) -> None:
-        env = make(name, render_mode="rgb_array", render_size=64)
-        env.reset(seed=0)
-        env.step(np.zeros(env.action_space.shape))
-        env.render()
-        env.close()
-
-    def opened() -> tuple[int, int]:
-        return len(os.listdir("/proc/self/fd")), threading.active_count() + len(os.listdir("/proc/self/task"))
-
-    for _ in range(3):
-        cycle("ms-pick-cube")
-        cycle("ms-hopper-hop")
-    before = opened()
-    for _ in range(5):
-        cycle("ms-pick-cube")
-        cycle("ms-hopper-hop")
-    assert opened() == before
 
 
 def test_closing_without_a_reset():

@@ -1,0 +1,29 @@
+"""`newt-bench gallery`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from newt_bench.catalogue import tasks
+from newt_bench.cli.options import SplitOption
+from newt_bench.envs.domains import DOMAIN_MODULES
+from newt_bench.gallery import make_gallery
+
+
+def draw_gallery(
+    out: Annotated[Path, typer.Option(help="Folder for a contact sheet per domain and a picture per task.")],
+    domain: Annotated[list[str] | None, typer.Option(help="Only this domain; repeat for several.")] = None,
+    split: SplitOption = None,
+    steps: Annotated[int, typer.Option(help="Random steps before each picture.")] = 20,
+) -> None:
+    """Draw a picture of every task that this release can play, and a contact sheet per domain."""
+    chosen = tasks(domain=domain or tuple(DOMAIN_MODULES), split=split)  # type: ignore[arg-type]
+    gallery = make_gallery(chosen, out, steps)
+    for sheet in gallery.sheets:
+        typer.echo(f"wrote {sheet}")
+    for name, reason in gallery.failures.items():
+        typer.echo(f"{name}: {reason}", err=True)
+    raise typer.Exit(1 if gallery.failures else 0)

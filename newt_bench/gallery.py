@@ -1,0 +1,117 @@
+"""Pictures of tasks: one frame of each, and a contact sheet per domain."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from newt_bench.atomic import atomic_path
+from newt_bench.catalogue import Task
+from newt_bench.errors import NewtBenchError
+from newt_bench.extras import import_optional
+from newt_bench.media import write_image
+from newt_bench.progress import progress_bar
+
+__all__ = ["Gallery", "contact_sheet", "make_gallery"]
+
+_SIZE = 224
+_COLUMNS = 6
+_LABEL_HEIGHT = 20
+_MARGIN = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """What was drawn: one sheet per domain; and why a task has no picture."""
+
+    sheets: tuple[Path, ...]
+    failures: dict[str, str]
+
+
+def make_gallery(tasks: Sequence[Task], folder: Path, steps: int = 20, seed: int = 0, progress: bool = True) -> Gallery:
+    """Draws every task after some random steps.
+
+    Args:
+        tasks: The tasks to draw.
+        folder: Gets `<domain>.png`, a contact sheet, for each domain, and `<domain>/<task>.png` for each task.
+        steps: Random agent steps before the picture.
+        seed: Seed of the episode and of the actions.
+        progress: Whether to show a progress bar, if standard error is a terminal.
+
+    Returns:
+        The sheets, and the tasks that could not be drawn with the reason.
+    """
+    failures: dict[str, str] = {}
+    sheets: list[Path] = []
+    domains = dict.fromkeys(task.domain for task in tasks)
+    with progress_bar(progress, len(tasks), "tasks") as advance:
+        for domain in domains:
+            frames: dict[str, NDArray[np.uint8]] = {}
+            for task in (t for t in tasks if t.domain == domain):
+                try:
+                    frames[task.name] = _picture(task, steps, seed)
+                    write_image(folder / domain / f"{task.name}.png", frames[task.name])
+                except NewtBenchError as error:
+                    failures[task.name] = str(error)
+                advance(task.name)
+            if frames:
+                sheets.append(folder / f"{domain}.png")
+                contact_sheet(sheets[-1], frames)
+    return Gallery(tuple(sheets), failures)
+
+
+def _picture(task: Task, steps: int, seed: int) -> NDArray[np.uint8]:
+    env: gymnasium.Env[Any, Any] = gymnasium.make(task.id, render_mode="rgb_array", render_size=_SIZE)
+    try:
+        env.reset(seed=seed)
+        rng = np.random.default_rng(seed)
+        for _ in range(min(steps, task.max_episode_steps)):
+            env.step(rng.uniform(-1, 1, task.action_dim))
+        frame: NDArray[np.uint8] = env.render()  # type: ignore[assignment]
+    finally:
+        env.close()
+    return frame
+
+
+def contact_sheet(path: Path, frames: dict[str, NDArray[np.uint8]]) -> None:
+    """Writes labelled frames as one image, row by row.
+
+    Args:
+        path: A `.png` file.
+        frames: RGB images of one square size, by label.
+
+    Raises:
+        MissingExtraError: The extra `media` is not installed.
+    """
+    image, draw_module = (_pillow(name) for name in ("PIL.Image", "PIL.ImageDraw"))
+    columns = min(_COLUMNS, len(frames))
+    rows = math.ceil(len(frames) / columns)
+    size = next(iter(frames.values())).shape[0]
+    cell_width, cell_height = size + _MARGIN, size + _LABEL_HEIGHT + _MARGIN
+    sheet = image.new("RGB", (columns * cell_width + _MARGIN, rows * cell_height + _MARGIN), "white")
+    pen = draw_module.Draw(sheet)
+    for position, (label, frame) in enumerate(frames.items()):
+        x = _MARGIN + position % columns * cell_width
+        y = _MARGIN + position // columns * cell_height
+        pen.text((x, y + 2), _fitted(label, pen, size), fill="#222222", font_size=13)
+        sheet.paste(image.fromarray(frame), (x, y + _LABEL_HEIGHT))
+    with atomic_path(path) as temporary:
+        sheet.save(temporary)
+
+
+def _fitted(label: str, pen: Any, width: int) -> str:
+    """Shortens a label until it is no wider than its picture."""
+    while pen.textlength(label, font_size=13) > width:
+        label = label[:-2] + "."
+    return label
+
+
+def _pillow(module: str) -> Any:
+    return import_optional(module, extra="media", packages=("PIL",), wanted_by="Drawing contact sheets")

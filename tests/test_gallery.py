@@ -1,0 +1,37 @@
+"""The gallery: a picture per task, a sheet per domain, and a reason for what is missing."""
+
+from __future__ import annotations
+
+import imageio.v3 as iio
+import numpy as np
+
+import newt_bench
+from newt_bench.gallery import contact_sheet, make_gallery
+
+
+def test_pictures_and_sheet(tmp_path):
+    names = ("cartpole-balance", "walker-run", "cup-catch")
+    gallery = make_gallery(newt_bench.tasks(names), tmp_path, progress=False)
+    assert gallery.sheets == (tmp_path / "dmcontrol.png",)
+    assert gallery.failures == {}
+    pictures = [iio.imread(tmp_path / "dmcontrol" / f"{name}.png") for name in names]
+    assert {picture.shape for picture in pictures} == {(224, 224, 3)}
+    sheet = iio.imread(gallery.sheets[0])
+    for column, picture in enumerate(pictures):
+        left = 8 + column * 232
+        np.testing.assert_array_equal(sheet[28 : 28 + 224, left : left + 224], picture)
+
+
+def test_long_labels_and_many_rows(tmp_path):
+    frames = {f"{'very-' * 12}long-{k}": np.full((64, 64, 3), k, np.uint8) for k in range(14)}
+    contact_sheet(tmp_path / "s.png", frames)
+    sheet = iio.imread(tmp_path / "s.png")
+    assert sheet.shape == (3 * 92 + 8, 6 * 72 + 8, 3)
+    assert (sheet[-12, 8 + 72 + 5] == 13).all()
+
+
+def test_a_task_that_cannot_be_drawn_is_named(run_cli, tmp_path):
+    child = run_cli("gallery", "--out", "g", "--domain", "dmcontrol", "--split", "lite", MUJOCO_GL="nonsense")
+    assert child.returncode == 1
+    assert "walker-run: " in child.stderr
+    assert "nonsense" in child.stderr
