@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,11 +194,19 @@ def _install(pack: Pack, folder: Path, report: downloads.Report | None) -> None:
         archive = _fetch(pack, folder / ".downloads", report, again)
         problem = _damage(pack, archive)
         if problem is None:
-            downloads.unpack(archive, folder / pack.folder, pack.max_bytes)
-            archive.unlink()
+            _unpack(pack, archive, folder)
             return
         archive.unlink()
     raise DownloadError(f"{pack.source} is not the expected file, twice: {problem}. It was removed")
+
+
+def _unpack(pack: Pack, archive: Path, folder: Path) -> None:
+    try:
+        downloads.unpack(archive, folder / pack.folder, pack.max_bytes)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DownloadError(f"{pack.source} cannot be unpacked into {folder / pack.folder}: {error}") from error
+    finally:
+        archive.unlink()
 
 
 def _damage(pack: Pack, archive: Path) -> str | None:
@@ -208,8 +217,8 @@ def _damage(pack: Pack, archive: Path) -> str | None:
     try:
         with zipfile.ZipFile(archive) as opened:
             broken = opened.testzip()
-    except zipfile.BadZipFile as error:
-        return f"expected a zip file, found {archive.stat().st_size} bytes of something else ({error})"
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        return f"expected a whole zip file, found {archive.stat().st_size} bytes of something else ({error})"
     return f"expected a whole zip file, found it damaged at {broken}" if broken else None
 
 

@@ -10,8 +10,10 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from newt_bench.errors import DownloadError
 
@@ -138,9 +140,16 @@ def unpack(archive: Path, folder: Path, max_bytes: int) -> None:
             target = temporary / path
             target.parent.mkdir(parents=True, exist_ok=True)
             with opened.open(member) as source, target.open("xb") as file:
-                while chunk := source.read(_CHUNK):
-                    file.write(chunk)
+                _copy(source, file)
         _move_into(temporary, folder)
+
+
+def _copy(source: IO[bytes], file: IO[bytes]) -> None:
+    try:
+        while chunk := source.read(_CHUNK):
+            file.write(chunk)
+    except (zlib.error, EOFError) as error:
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _checked_paths(archive: Path, members: Collection[zipfile.ZipInfo], max_bytes: int) -> list[PurePosixPath]:

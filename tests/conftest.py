@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import newt_bench
+from newt_bench import downloads
 from newt_bench.envs.domains import DOMAIN_MODULES
 from tests import standins
+from tests.web import Server
 
 DATA = Path(__file__).parent / "data"
 REPOSITORY = Path(__file__).parent.parent
@@ -81,3 +84,16 @@ def run_cli(tmp_path: Path):
         )
 
     return run
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A web server whose clients do not pause between tries."""
+    monkeypatch.setattr(downloads, "_PAUSE_SECONDS", 0)
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -24,8 +24,8 @@ ALLOWED_WARNINGS = (
     "A Box observation space maximum value is infinity",
 )
 
-# Plays 50 fixed actions (or the episode, if that is shorter) from a seeded reset and prints a digest per task, after a history of the caller's
-# choice: other global generator states, and other episodes before.
+# Plays 50 fixed actions, or all of a shorter episode, from a seeded reset and prints a digest per task, after a
+# history of the caller's choice: other global generator states, and other episodes before.
 PLAY = """
 import hashlib, json, random, sys
 import gymnasium, numpy as np, newt_bench

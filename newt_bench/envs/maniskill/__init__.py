@@ -12,7 +12,7 @@ from newt_bench.envs.maniskill import loading
 
 loading.import_mani_skill()
 from newt_bench.envs.maniskill import environments, vulkan  # noqa: E402
-from newt_bench.envs.maniskill.guards import quiet, usual_torch  # noqa: E402
+from newt_bench.envs.maniskill.guards import quiet, rare_garbage_collection, usual_torch  # noqa: E402
 from newt_bench.envs.maniskill.simulation import ManiSkillSimulation  # noqa: E402
 from newt_bench.errors import InputError  # noqa: E402
 
@@ -40,6 +40,6 @@ def make(task: Task, settled_height: bool = False) -> ManiSkillSimulation:
         settings["settled_height"] = True
     assets.require(task.assets, loading.asset_folder(), task.name)
     device = vulkan.choose_device()
-    with usual_torch(), quiet():
+    with usual_torch(), quiet(), rare_garbage_collection():
         environment = environments.build(task.simulator_id, device.backend, settings)
     return ManiSkillSimulation(environment, task.action_repeat, device)

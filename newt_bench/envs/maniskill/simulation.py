@@ -9,7 +9,7 @@ import numpy as np
 from mani_skill.envs.sapien_env import BaseEnv
 from numpy.typing import NDArray
 
-from newt_bench.envs.maniskill.guards import quiet, usual_torch
+from newt_bench.envs.maniskill.guards import quiet, rare_garbage_collection, usual_torch
 from newt_bench.envs.maniskill.vulkan import Device
 
 __all__ = ["ManiSkillSimulation"]
@@ -41,7 +41,7 @@ class ManiSkillSimulation:
 
     def reset(self, seed: int) -> NDArray[np.float32]:
         """See `Simulation.reset`. ManiSkill draws from the global torch generator, in a copy it seeds."""
-        with usual_torch(), quiet():
+        with usual_torch(), quiet(), rare_garbage_collection():
             observation, _ = self._environment.reset(seed=seed, options={"reconfigure": self._rebuild})
         self._rebuild = False
         # The agent's own method looks for NaN first, which costs time and makes NumPy warn of torch.
@@ -84,5 +84,6 @@ class ManiSkillSimulation:
 
     def close(self) -> None:
         """See `Simulation.close`."""
-        self._environment.close()
+        with rare_garbage_collection():
+            self._environment.close()
         self._environment = None
