@@ -13,6 +13,7 @@ from typing import Any, Literal
 import gymnasium
 from packaging.specifiers import SpecifierSet
 
+from newt_bench import assets
 from newt_bench.catalogue import DOMAIN_NAMES, Domain, load_domain, tasks
 from newt_bench.envs.domains import DOMAIN_MODULES
 from newt_bench.errors import InputError, NewtBenchError, RenderingError
@@ -129,8 +130,7 @@ def _examine(name: str, requested: bool, render: bool) -> DomainReport:
 
 def _with_probe(domain: Domain, report: DomainReport, render: bool) -> DomainReport:
     """Runs `probe` in a child process and adds what it found."""
-    needs_assets = all(task.assets for task in tasks(domain=domain.name))
-    report = dataclasses.replace(report, assets="missing" if needs_assets else "not needed")
+    report = dataclasses.replace(report, assets=_assets(domain))
     code = f"from newt_bench.doctor import probe; probe({domain.name!r}, {render})"
     try:
         child = subprocess.run(
@@ -152,6 +152,14 @@ def _with_probe(domain: Domain, report: DomainReport, render: bool) -> DomainRep
         found["status"] = "broken"
     found.setdefault("state", False)
     return dataclasses.replace(report, **found)
+
+
+def _assets(domain: Domain) -> Literal["not needed", "missing", "there"]:
+    """Whether what any of the domain's tasks needs to download is there."""
+    names = {name for task in tasks(domain=domain.name) for name in task.assets}
+    if not names:
+        return "not needed"
+    return "missing" if assets.missing(names) else "there"
 
 
 def _reinstall(domain: Domain) -> str:

@@ -13,7 +13,9 @@ __all__ = [
     "AgentError",
     "CatalogueError",
     "DomainUnavailableError",
+    "DownloadError",
     "InputError",
+    "MissingAssetsError",
     "MissingExtraError",
     "NewtBenchError",
     "RenderingError",
@@ -57,6 +59,14 @@ class SimulatorError(NewtBenchError, ImportError):
 
 class DomainUnavailableError(NewtBenchError):
     """The catalogue lists the domain, but this release has no environments for it."""
+
+
+class MissingAssetsError(NewtBenchError):
+    """A task's downloads are not on this machine; the message names the command that fetches them."""
+
+
+class DownloadError(NewtBenchError):
+    """Files could not be fetched, or are not the expected ones."""
 
 
 class RenderingError(NewtBenchError, RuntimeError):

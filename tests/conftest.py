@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import newt_bench
+from newt_bench import downloads
 from newt_bench.envs.domains import DOMAIN_MODULES
+from tests import standins
+from tests.web import Server
 
 DATA = Path(__file__).parent / "data"
 REPOSITORY = Path(__file__).parent.parent
@@ -25,6 +29,16 @@ RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def load_data(name: str) -> dict:
     return json.loads((DATA / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def standin_assets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Puts stand-ins where all tasks, in child processes too, look for files that users download."""
+    folder = tmp_path_factory.mktemp("assets")
+    standins.write_all(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEWT_BENCH_ASSETS", str(folder))
+        yield folder
 
 
 @pytest.fixture
@@ -70,3 +84,16 @@ def run_cli(tmp_path: Path):
         )
 
     return run
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A web server whose clients do not pause between tries."""
+    monkeypatch.setattr(downloads, "_PAUSE_SECONDS", 0)
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()

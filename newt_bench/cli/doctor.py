@@ -27,16 +27,20 @@ def examine_machine(
         print_json(report.to_json())
     else:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in ("domain", "status", "packages", "steps", "renders"):
+        for heading in ("domain", "status", "packages", "steps", "renders", "downloads"):
             table.add_column(heading, no_wrap=heading != "packages")
         for domain in report.domains:
             style = _STYLES[domain.status]
             status = f"[{style}]{domain.status}[/{style}]"
-            table.add_row(domain.name, status, _packages(domain), _yes(domain.state), _rendering(domain))
+            table.add_row(
+                domain.name, status, _packages(domain), _yes(domain.state), _rendering(domain), domain.assets or "-"
+            )
         console().print(table)
         for domain in report.domains:
             if domain.problem and domain.status != "unavailable":
                 typer.echo(f"{domain.name}: {domain.problem}" + (f"\n  fix: {domain.remedy}" if domain.remedy else ""))
+            if domain.assets == "missing":
+                typer.echo(f"{domain.name}: some tasks need downloads: newt-bench assets download")
     raise typer.Exit(0 if report.ok else 1)
 
 

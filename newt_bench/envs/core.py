@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from newt_bench.catalogue import get_task
 from newt_bench.envs.domains import make_simulation
+from newt_bench.envs.simulation import Rebuildable
 from newt_bench.errors import InputError
 
 __all__ = ["OBS_TYPES", "ObsType", "TaskEnv"]
@@ -131,6 +132,8 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         if seed is not None and not 0 <= seed < _MAX_SEED:
             raise InputError(f"seed must lie in [0, 2**31), not {seed}")
         super().reset(seed=seed)
+        if seed is not None and isinstance(self._simulation, Rebuildable):
+            self._simulation.rebuild_at_next_reset()
         episode_seed = int(self.np_random.integers(_MAX_SEED)) if seed is None else int(seed)
         state = self._simulation.reset(episode_seed)
         self._steps_left = self.task.max_episode_steps

@@ -18,6 +18,7 @@ __all__ = ["DOMAIN_MODULES", "make_simulation"]
 DOMAIN_MODULES: dict[str, str] = {
     "dmcontrol": "newt_bench.envs.dmcontrol",
     "metaworld": "newt_bench.envs.metaworld",
+    "maniskill": "newt_bench.envs.maniskill",
     "mujoco": "newt_bench.envs.mujoco",
     "box2d": "newt_bench.envs.box2d",
     "robodesk": "newt_bench.envs.robodesk",

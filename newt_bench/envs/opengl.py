@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from newt_bench.envs.environment_variables import environment_variable
 from newt_bench.errors import RenderingError
 
 __all__ = [
@@ -79,7 +80,7 @@ def import_dm_control() -> None:
     import_mujoco()
     if "dm_control._render" in sys.modules:
         return
-    with _environment("MUJOCO_GL", "disabled"):
+    with environment_variable("MUJOCO_GL", "disabled"):
         render: Any = importlib.import_module("dm_control._render")
     render.Renderer = _load_renderer
 
@@ -100,7 +101,7 @@ def import_mujoco() -> None:
 
 
 def _import_mujoco_without_graphics() -> None:
-    with _environment("MUJOCO_GL", "disabled"):
+    with environment_variable("MUJOCO_GL", "disabled"):
         importlib.import_module("mujoco")
 
 
@@ -119,7 +120,7 @@ def loading_backend() -> Iterator[str]:
     """
     backend = choose_backend()
     try:
-        with _environment("MUJOCO_GL", backend):
+        with environment_variable("MUJOCO_GL", backend):
             yield backend
     except _LOADING_ERRORS as error:
         raise RenderingError(
@@ -159,19 +160,6 @@ def foreign_contexts() -> Iterator[None]:
         if base is not None:
             forgotten = base._CURRENT_CONTEXT_FOR_THREAD.pop(threading.current_thread(), None)
             base._CURRENT_THREAD_FOR_CONTEXT.pop(forgotten, None)
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 def renderer_name() -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Simulation"]
+__all__ = ["Rebuildable", "Simulation"]
 
 
 class Simulation(Protocol):
@@ -65,4 +65,17 @@ class Simulation(Protocol):
 
     def close(self) -> None:
         """Frees what was opened. Called at most once."""
+        ...
+
+
+@runtime_checkable
+class Rebuildable(Protocol):
+    """A simulation whose episodes bear traces of the ones before, unless it is built anew, which takes time.
+
+    `TaskEnv` has it built anew for episodes with a seed of the caller's, which thereby are functions of seed and
+    actions alone. Later episodes, whose seeds `TaskEnv` derives, are functions of all that happened since.
+    """
+
+    def rebuild_at_next_reset(self) -> None:
+        """Makes the next `reset` forget everything that came before it."""
         ...
