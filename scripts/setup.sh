@@ -39,6 +39,50 @@ install_system_packages() {
   fi
 }
 
+# ManiSkill builds its scenes with Vulkan. For machines without a graphics card that is Mesa's lavapipe, from 24.3 on;
+# Debian 12 has that among its backports. Mesa's EGL and OpenGL must be of the same version, so they come along.
+lavapipe_packages=(mesa-vulkan-drivers libvulkan1 libegl-mesa0 libgl1-mesa-dri libgbm1)
+
+recent_mesa() {
+  [ -n "$1" ] && [ "$1" != "(none)" ] && dpkg --compare-versions "$1" ge 24.3
+}
+
+install_lavapipe() {
+  case ",$1," in *,maniskill,* | *,all,*) ;; *) return 0 ;; esac
+  command -v dpkg-query >/dev/null || return 0
+  recent_mesa "$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers 2>/dev/null || true)" && return 0
+  local candidate suite options=()
+  suite="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")-backports"
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "note: ManiSkill needs Mesa 24.3 or later, here perhaps from $suite; install: ${lavapipe_packages[*]}" >&2
+    return 0
+  fi
+  apt-get -qq update >/dev/null
+  candidate=$(apt-cache policy mesa-vulkan-drivers | awk '/Candidate:/ { print $2 }')
+  if ! recent_mesa "$candidate"; then
+    add_backports "$suite" || return 0
+    options=(-t "$suite")
+  fi
+  echo "installing system packages: ${lavapipe_packages[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${options[@]}" "${lavapipe_packages[@]}" >/dev/null
+}
+
+# Makes the suite available from where this machine gets Debian itself.
+add_backports() {
+  local suite=$1 uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg file="/etc/apt/sources.list.d/$1.sources"
+  uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Component: main' |
+    awk -v release="${suite%-backports}" '$2 == release { print $1; exit }')
+  if [ -n "$uri" ] && [ ! -e "$file" ]; then
+    printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$suite" >"$file"
+    [ ! -e "$keyring" ] || printf 'Signed-By: %s\n' "$keyring" >>"$file"
+    apt-get -qq update >/dev/null 2>&1 || { rm -f "$file" && apt-get -qq update >/dev/null; }
+  fi
+  if ! recent_mesa "$(apt-cache madison mesa-vulkan-drivers | awk -v suite="$suite" '$0 ~ suite { print $3; exit }')"; then
+    echo "note: ManiSkill needs Mesa 24.3 or later, and $suite has none; its tasks will not run without a graphics card" >&2
+    return 1
+  fi
+}
+
 make_venv() {
   [ -x .venv/bin/pip ] && return 0
   rm -rf .venv
@@ -50,6 +94,7 @@ make_venv() {
 
 python=$(find_python)
 install_system_packages "${system_packages[@]}"
+install_lavapipe "$extras"
 make_venv "$python"
 
 # Installed already, from this pyproject.toml? Then there is nothing to do.
