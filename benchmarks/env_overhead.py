@@ -136,9 +136,33 @@ def bare_ale(task: Task) -> tuple[Callable[[], None], Step]:
     return lambda: env.reset(seed=0) and None, step
 
 
+def bare_maniskill(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of ManiSkill's registered environment in its own wrapper for NumPy, action repeat in a loop."""
+    import mani_skill.envs  # noqa: F401 (registers its environments)
+    from mani_skill.utils.wrappers.gymnasium import CPUGymWrapper
+
+    env: gymnasium.Env = gymnasium.make(
+        task.simulator_id,
+        obs_mode="state",
+        control_mode=task.settings["control_mode"],
+        sim_backend="physx_cpu",
+        render_backend="cpu",
+        max_episode_steps=10**9,
+    )
+    env = CPUGymWrapper(env, ignore_terminations=True)
+
+    def step(action: np.ndarray) -> None:
+        reward = 0.0
+        for _ in range(task.action_repeat):
+            reward += env.step(action)[1]
+
+    return lambda: env.reset(seed=0) and None, step
+
+
 BARE = {
     "dmcontrol": bare_dm_control,
     "metaworld": bare_meta_world,
+    "maniskill": bare_maniskill,
     "mujoco": bare_gymnasium_mujoco,
     "box2d": bare_gymnasium_box2d,
     "robodesk": bare_robodesk,
