@@ -20,7 +20,7 @@ quickstart:
 test:
 	scripts/setup.sh $(TEST_EXTRAS)
 	$(MAKE) --no-print-directory check
-	$(PYTHON_BIN)/pytest
+	$(PYTHON_BIN)/pytest -n 2 --dist loadfile
 
 check:
 	$(PYTHON_BIN)/ruff format --check .
