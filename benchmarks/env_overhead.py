@@ -95,6 +95,47 @@ def bare_robodesk(task: Task) -> tuple[Callable[[], None], Step]:
     return lambda: env.reset() and None, step
 
 
+def bare_gymnasium_mujoco(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of Gymnasium's environment as `gymnasium.make` gives it, action repeat in a loop."""
+    name = task.simulator_id
+    arguments = {"terminate_when_unhealthy": False} if name in ("Ant-v4", "Hopper-v4", "Walker2d-v4") else {}
+    env = gymnasium.make(name, **arguments)
+    scale = env.action_space.high
+
+    def step(action: np.ndarray) -> None:
+        reward = 0.0
+        for _ in range(task.action_repeat):
+            reward += env.step(action * scale)[1]
+
+    return lambda: env.reset(seed=0) and None, step
+
+
+def bare_gymnasium_box2d(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of Gymnasium's walker or lander, of which the task is a variant, action repeat in a loop."""
+    walker = task.simulator_id.startswith("BipedalWalker")
+    env = gymnasium.make("BipedalWalker-v3") if walker else gymnasium.make("LunarLander-v3", continuous=True)
+
+    def step(action: np.ndarray) -> None:
+        reward = 0.0
+        for _ in range(task.action_repeat):
+            reward += env.step(action)[1]
+
+    return lambda: env.reset(seed=0) and None, step
+
+
+def bare_ale(task: Task) -> tuple[Callable[[], None], Step]:
+    """Reset and step of the Arcade Learning Environment's own continuous mode on the console's memory."""
+    import ale_py
+
+    gymnasium.register_envs(ale_py)
+    env = gymnasium.make(task.simulator_id, obs_type="ram", continuous=True, repeat_action_probability=0)
+
+    def step(action: np.ndarray) -> None:
+        env.step(np.array([(action[0] + 1) / 2, np.pi * action[1], (action[2] + 1) / 2], np.float32))
+
+    return lambda: env.reset(seed=0) and None, step
+
+
 def bare_maniskill(task: Task) -> tuple[Callable[[], None], Step]:
     """Reset and step of ManiSkill's registered environment in its own wrapper for NumPy, action repeat in a loop."""
     import mani_skill.envs  # noqa: F401 (registers its environments)
@@ -122,8 +163,11 @@ BARE = {
     "dmcontrol": bare_dm_control,
     "maniskill": bare_maniskill,
     "metaworld": bare_meta_world,
+    "mujoco": bare_gymnasium_mujoco,
+    "box2d": bare_gymnasium_box2d,
     "robodesk": bare_robodesk,
     "ogbench": bare_ogbench,
+    "atari": bare_ale,
 }
 
 

@@ -18,8 +18,11 @@ __all__ = ["DOMAIN_MODULES", "make_simulation"]
 DOMAIN_MODULES: dict[str, str] = {
     "dmcontrol": "newt_bench.envs.dmcontrol",
     "metaworld": "newt_bench.envs.metaworld",
+    "mujoco": "newt_bench.envs.mujoco",
+    "box2d": "newt_bench.envs.box2d",
     "robodesk": "newt_bench.envs.robodesk",
     "ogbench": "newt_bench.envs.ogbench",
+    "atari": "newt_bench.envs.atari",
     "maniskill": "newt_bench.envs.maniskill",
 }
 

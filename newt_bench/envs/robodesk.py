@@ -24,25 +24,24 @@ __all__ = ["DeskSimulation", "make"]
 def _gym_kept_quiet() -> Iterator[None]:
     """Undoes what the first import of `gym` does to the process.
 
-    RoboDesk is built on that retired package. It prints a notice of its age, sets variables that pygame
-    reads, and adds a warnings filter.
+    RoboDesk is built on that retired package. It prints a notice of its age, sets environment variables (as
+    does OpenCV, which it imports where it is installed), and adds a warnings filter.
     """
     try:
         notices: dict[str, str] = importlib.import_module("gym_notices.notices").notices
     except ImportError:
         notices = {}
     kept_notices = dict(notices)
-    kept_variables = {name: os.environ.get(name) for name in ("SDL_AUDIODRIVER", "PYGAME_HIDE_SUPPORT_PROMPT")}
+    kept_variables = dict(os.environ)
     notices.clear()
     try:
         with warnings.catch_warnings():
             yield
     finally:
         notices.update(kept_notices)
-        for name, value in kept_variables.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        for name in set(os.environ) - set(kept_variables):
+            del os.environ[name]
+        os.environ.update(kept_variables)
 
 
 opengl.import_dm_control()

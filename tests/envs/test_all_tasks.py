@@ -24,6 +24,9 @@ ALLOWED_WARNINGS = (
     "A Box observation space maximum value is infinity",
 )
 
+# An empty picture has fewer colours than this; a simulator that shades has hundreds, a console not so many.
+FEW_COLORS = {"atari": 4}
+
 # Plays 50 fixed actions, or all of a shorter episode, from a seeded reset and prints a digest per task, after a
 # history of the caller's choice: other global generator states, and other episodes before.
 PLAY = """
@@ -87,7 +90,7 @@ def test_same_seed_same_episode_in_two_processes(task: Task, digests):
     assert digests[0][task.name] == digests[1][task.name]
 
 
-@every_task
+@pytest.mark.parametrize("task", [task for task in PLAYABLE if not task.fixed_start], ids=lambda task: task.name)
 def test_other_seed_other_episode(task: Task, digests):
     first, second = digests[0][task.name]
     assert first != second
@@ -161,8 +164,10 @@ def test_runs_to_the_horizon(task: Task):
 
 @every_task
 def test_frames_show_something(task: Task):
-    env = gymnasium.make(task.id, obs_type="rgb")
-    frame, _ = env.reset(seed=0)
-    assert frame.shape == (224, 224, 3)
-    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 20
+    env = gymnasium.make(task.id, render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render().shape == (224, 224, 3)
+    for k in range(20):  # some games open on a bare screen
+        env.step(np.full(task.action_dim, np.sin(k)))
+    assert len(np.unique(env.render().reshape(-1, 3), axis=0)) > FEW_COLORS.get(task.domain, 20)
     env.close()
