@@ -74,8 +74,8 @@ _RARE_COLLECTOR = _RareCollector()
 def rare_garbage_collection() -> Iterator[None]:
     """Has ManiSkill search the process for garbage at every fourth scene that it drops, not at every one.
 
-    Searching takes several times as long as building the next scene. Up to three dropped scenes wait instead, of
-    30 MB at most.
+    Searching takes several times as long as building the next scene. Up to three dropped scenes, of 30 MB at
+    most, wait for the next search or for an environment to be closed.
     """
     module: Any = sys.modules["mani_skill.envs.sapien_env"]
     before = module.gc

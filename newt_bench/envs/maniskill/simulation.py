@@ -83,7 +83,6 @@ class ManiSkillSimulation:
         return f"vulkan: {self._device.name}" if self._drawn else None
 
     def close(self) -> None:
-        """See `Simulation.close`."""
-        with rare_garbage_collection():
-            self._environment.close()
+        """See `Simulation.close`. ManiSkill looks for garbage here, and so frees scenes that were dropped before."""
+        self._environment.close()
         self._environment = None
