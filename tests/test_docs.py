@@ -10,7 +10,12 @@ import pytest
 from tests.conftest import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-EVERY_PAGE = [*PAGES, REPOSITORY / "CHANGELOG.md", *sorted(REPOSITORY.glob("*/**/*.md"))]
+CONTENT = ("tasks", "demos", "baselines", "leaderboard")
+EVERY_PAGE = [
+    *PAGES,
+    REPOSITORY / "CHANGELOG.md",
+    *(p for f in CONTENT for p in sorted((REPOSITORY / f).rglob("*.md"))),
+]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

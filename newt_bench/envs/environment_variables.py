@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["environment_variable"]
+__all__ = ["environment_variable", "kept_environment"]
 
 
 @contextmanager
@@ -21,3 +21,15 @@ def environment_variable(name: str, value: str) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+@contextmanager
+def kept_environment() -> Iterator[None]:
+    """Undoes what the block does to environment variables: some packages set theirs when they are imported."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)

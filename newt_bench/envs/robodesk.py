@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from newt_bench.catalogue import Task
 from newt_bench.envs import opengl
+from newt_bench.envs.environment_variables import kept_environment
 from newt_bench.envs.global_random import seeded_global_numpy
 
 __all__ = ["DeskSimulation", "make"]
@@ -32,16 +32,12 @@ def _gym_kept_quiet() -> Iterator[None]:
     except ImportError:
         notices = {}
     kept_notices = dict(notices)
-    kept_variables = dict(os.environ)
     notices.clear()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), kept_environment():
             yield
     finally:
         notices.update(kept_notices)
-        for name in set(os.environ) - set(kept_variables):
-            del os.environ[name]
-        os.environ.update(kept_variables)
 
 
 opengl.import_dm_control()
