@@ -378,15 +378,15 @@ for name in ("ms-pick-mug", "ms-reach-xarm6"):
 @pytest.mark.parametrize("variable", ["NEWT_BENCH_ASSETS", "MS_ASSET_DIR"])
 def test_missing_files_are_an_error_at_once_and_nothing_else(run_python, tmp_path, variable):
     """Bare ManiSkill would ask here, or with the last variable download without asking."""
-    variables = {"NEWT_BENCH_ASSETS": None, variable: str(tmp_path / "root"), "MS_SKIP_ASSET_DOWNLOAD_PROMPT": "1"}
+    variables = {"NEWT_BENCH_ASSETS": None, variable: str(tmp_path / "cache"), "MS_SKIP_ASSET_DOWNLOAD_PROMPT": "1"}
     child = run_python(MISSING, **variables)
     assert child.stderr == ""
     assert child.stdout.splitlines() == [
-        f"{name} needs files that are not on this machine ({asset}, looked for below {tmp_path}/root/data). "
+        f"{name} needs files that are not on this machine ({asset}, looked for below {tmp_path}/cache/data). "
         f"Download them with: newt-bench assets download --tasks {name}"
         for name, asset in (("ms-pick-mug", "ycb:025_mug"), ("ms-reach-xarm6", "robot:xarm6"))
     ]
-    assert not (tmp_path / "root").exists()
+    assert not (tmp_path / "cache").exists()
 
 
 def test_maniskill_imported_before_with_another_folder(run_python, tmp_path):
