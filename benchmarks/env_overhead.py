@@ -98,7 +98,7 @@ def bare_robodesk(task: Task) -> tuple[Callable[[], None], Step]:
 def bare_gymnasium_mujoco(task: Task) -> tuple[Callable[[], None], Step]:
     """Reset and step of Gymnasium's environment as `gymnasium.make` gives it, action repeat in a loop."""
     name = task.simulator_id
-    arguments = {"terminate_when_unhealthy": False} if name in ("Ant-v4", "Hopper-v4", "Walker2d-v4") else {}
+    arguments = {"terminate_when_unhealthy": False} if name == "Ant-v4" else {}  # the arguments of the task
     env = gymnasium.make(name, **arguments)
     scale = env.action_space.high
 

@@ -25,20 +25,22 @@ __all__ = ["GymnasiumSimulation", "make"]
 #: Frames are drawn at this size at least, and shrunk to what is asked for.
 DRAWN_SIZE = 480
 
-#: Reward of one simulator step, from the environment, its reward and its termination flag.
-RewardRule = Callable[[Any, float, bool], float]
+#: Reward of one simulator step, from the environment's reward, whether it calls for termination at this step, and
+#: whether it has called for it in this episode.
+RewardRule = Callable[[float, bool, bool], float]
 
 
-def _plain(environment: Any, reward: float, terminated: bool) -> float:
+def _plain(reward: float, terminated: bool, ever_terminated: bool) -> float:
     return reward
 
 
-def _never_negative_while_healthy(environment: Any, reward: float, terminated: bool) -> float:
-    return max(0.0, reward) if environment.is_healthy else -1.0
+def _never_negative_while_healthy(reward: float, terminated: bool, ever_terminated: bool) -> float:
+    """For robots that call for termination whenever they are unhealthy: they may recover."""
+    return -1.0 if terminated else max(0.0, reward)
 
 
-def _until_terminated(environment: Any, reward: float, terminated: bool) -> float:
-    return float(not terminated)
+def _until_terminated(reward: float, terminated: bool, ever_terminated: bool) -> float:
+    return float(not ever_terminated)
 
 
 # Episodes do not end with a fall, so the robots' rewards must tell that they have fallen.
@@ -48,9 +50,7 @@ _REWARD_RULES: dict[str, RewardRule] = {
     "InvertedPendulum-v4": _until_terminated,
 }
 _ARGUMENTS: dict[str, dict[str, Any]] = {
-    "Ant-v4": {"terminate_when_unhealthy": False},
-    "Hopper-v4": {"terminate_when_unhealthy": False},
-    "Walker2d-v4": {"terminate_when_unhealthy": False},
+    "Ant-v4": {"terminate_when_unhealthy": False},  # so that its bonus for health ends with its health
 }
 
 
@@ -68,8 +68,7 @@ class GymnasiumSimulation:
     """Plays one of Gymnasium's MuJoCo environments past its own terminations.
 
     Observations are the environment's own. Actions in [-1, 1] are scaled by the upper bound of its action
-    space, which is symmetric. Once the environment has terminated, `reward_rule` is told so at every later
-    step of the episode too.
+    space, which is symmetric.
 
     Args:
         environment: A freshly built `gymnasium.envs.mujoco.MujocoEnv`.
@@ -82,13 +81,13 @@ class GymnasiumSimulation:
         self._action_repeat = action_repeat
         self._reward_rule = reward_rule
         self._action_scale = environment.action_space.high
-        self._terminated = False
+        self._ever_terminated = False
         self._camera = OffscreenCamera(environment.model, environment.data, _view(environment))
         self.step_seconds = environment.dt * action_repeat
 
     def reset(self, seed: int) -> NDArray[np.float64]:
         """See `Simulation.reset`. The noise is drawn from the environment's own generator."""
-        self._terminated = False
+        self._ever_terminated = False
         observation: NDArray[np.float64] = self._environment.reset(seed=seed)[0]
         return observation
 
@@ -98,8 +97,8 @@ class GymnasiumSimulation:
         total = 0.0
         for _ in range(self._action_repeat):
             observation, reward, terminated, _, _ = self._environment.step(control)
-            self._terminated = self._terminated or terminated
-            total += self._reward_rule(self._environment, float(reward), self._terminated)
+            self._ever_terminated = self._ever_terminated or terminated
+            total += self._reward_rule(float(reward), terminated, self._ever_terminated)
         return observation, total, math.nan
 
     def render(self, size: int) -> NDArray[np.uint8]:
