@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from newt_bench.agents import Agent, AgentFactory, Observation, load_agent_factory
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task, get_task, load_domain
 from newt_bench.envs.core import ObsType
+from newt_bench.envs.domains import check_options
 from newt_bench.errors import AgentError, InputError
 from newt_bench.extras import extra_requirements
 from newt_bench.progress import progress_bar
@@ -38,6 +39,7 @@ def evaluate(
     obs_type: ObsType = "state",
     render_size: int = 224,
     options: Mapping[str, Any] | None = None,
+    env_options: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -57,6 +59,7 @@ def evaluate(
         obs_type: What the agent sees: `state`, `rgb` or `state_rgb`.
         render_size: Height and width of images.
         options: Keyword arguments for building the agent.
+        env_options: Keyword arguments of all the environments, such as Atari's `joystick`; recorded in the protocol.
         out: Results file, written after every task, so that an interrupted run loses at most one task.
         resume: Continue the run that `out` holds: tasks and seeds that are complete there are kept.
         progress: Whether to show a progress bar, if standard error is a terminal.
@@ -73,7 +76,10 @@ def evaluate(
     seeds = (seed,) if isinstance(seed, int) else tuple(seed)
     _check_numbers(episodes, seeds)
     factory, description = _resolve(agent, seeds, dict(options or {}))
-    protocol = Protocol(tuple(t.id for t in chosen), seeds, episodes, obs_type)
+    variant = dict(env_options or {})
+    for task in chosen if variant else ():
+        check_options(task, variant)
+    protocol = Protocol(tuple(t.id for t in chosen), seeds, episodes, obs_type, variant)
     path = Path(out) if out is not None else None
     results = _start(path, resume, description, protocol, chosen)
     started = time.monotonic() - results.provenance["wall_seconds"]
@@ -84,7 +90,7 @@ def evaluate(
         for unit_seed, task in units:
             if unit_seed not in agents:
                 agents = {unit_seed: _build(factory, chosen, unit_seed, description)}
-            env = gymnasium.make(task.id, obs_type=obs_type, render_size=render_size)
+            env = gymnasium.make(task.id, obs_type=obs_type, render_size=render_size, **variant)
             try:
                 records = list(_play(agents[unit_seed], env, task, chosen.index(task), unit_seed, episodes, advance))
                 renderer = env.unwrapped.renderer  # type: ignore[attr-defined]

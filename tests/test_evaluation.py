@@ -17,6 +17,7 @@ import newt_bench
 from newt_bench.agents.random import RandomAgent
 from newt_bench.errors import AgentError, InputError, UnknownTaskError
 from newt_bench.evaluation import EVALUATION_SEEDS, evaluate, evaluation_seed
+from newt_bench.results import load_results
 
 CHEAP = ("cartpole-balance", "cartpole-swingup", "pendulum-swingup")
 
@@ -209,6 +210,24 @@ class Misshapen(RandomAgent):
 def test_bad_input(arguments, error, message):
     with pytest.raises(error, match=message):
         run(**arguments)
+
+
+def test_options_of_the_environments_are_used_and_recorded(tmp_path):
+    path = tmp_path / "variant.json"
+    plain = run(tasks="atari-ms-pacman", episodes=1)
+    variant = run(tasks="atari-ms-pacman", episodes=1, env_options={"joystick": "deadzone"}, out=path)
+    assert variant.episodes != plain.episodes
+    assert plain.protocol.env_options == {}
+    assert load_results(path).protocol.env_options == {"joystick": "deadzone"}
+    with pytest.raises(InputError, match="another protocol"):
+        run(tasks="atari-ms-pacman", episodes=1, out=path, resume=True)
+
+
+def test_an_option_that_some_task_lacks_is_refused_before_anything_is_played(tmp_path):
+    path = tmp_path / "results.json"
+    with pytest.raises(InputError, match="walker-run-v0 has no option 'joystick'"):
+        run(tasks=["atari-pong", "walker-run"], env_options={"joystick": "deadzone"}, out=path)
+    assert not path.exists()
 
 
 def test_duplicate_tasks_are_evaluated_once():

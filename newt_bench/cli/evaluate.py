@@ -36,6 +36,10 @@ def evaluate_agent(
     option: Annotated[
         list[str] | None, typer.Option(help="key=value to build the agent with; repeat for several.")
     ] = None,
+    env_option: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value to make the environments with, such as joystick=deadzone; repeat for several."),
+    ] = None,
 ) -> None:
     """Evaluate an agent and print its scores."""
     search_current_directory()
@@ -48,6 +52,7 @@ def evaluate_agent(
             seed or [0],
             obs_type=obs_type,  # type: ignore[arg-type] # refused by the environment if unknown
             options=parse_options(option or []),
+            env_options=parse_options(env_option or []),
             out=out,
             resume=resume,
         )

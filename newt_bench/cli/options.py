@@ -71,7 +71,7 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key:
-            raise InputError(f"--option takes key=value, not '{pair}'")
+            raise InputError(f"options take the form key=value, not '{pair}'")
         try:
             options[key] = json.loads(value)
         except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from newt_bench.catalogue import Task, load_domain
@@ -11,7 +11,7 @@ from newt_bench.envs.simulation import Simulation
 from newt_bench.errors import DomainUnavailableError, InputError
 from newt_bench.extras import import_optional
 
-__all__ = ["DOMAIN_MODULES", "make_simulation"]
+__all__ = ["DOMAIN_MODULES", "check_options", "make_simulation"]
 
 #: Modules by domain, each importing one simulator. A domain that is missing here is in the catalogue but
 #: has no environments yet.
@@ -40,6 +40,19 @@ def make_simulation(task: Task, options: Mapping[str, Any]) -> Simulation:
         MissingExtraError: The simulator is not installed.
         SimulatorError: The simulator is installed but fails to import.
     """
+    simulation: Simulation = check_options(task, options)(task, **options)
+    return simulation
+
+
+def check_options(task: Task, options: Mapping[str, Any]) -> Callable[..., Simulation]:
+    """Imports the task's domain module and checks that it has these options.
+
+    Returns:
+        The domain's `make`.
+
+    Raises:
+        NewtBenchError: As `make_simulation`.
+    """
     module_name = DOMAIN_MODULES.get(task.domain)
     if module_name is None:
         raise DomainUnavailableError(
@@ -48,9 +61,9 @@ def make_simulation(task: Task, options: Mapping[str, Any]) -> Simulation:
         )
     domain = load_domain(task.domain)
     module: Any = import_optional(module_name, extra=domain.extra, packages=domain.packages, wanted_by=task.id)
-    known = list(inspect.signature(module.make).parameters)[1:]
+    make: Callable[..., Simulation] = module.make
+    known = list(inspect.signature(make).parameters)[1:]
     unknown = [option for option in options if option not in known]
     if unknown:
         raise InputError(f"{task.id} has no option '{unknown[0]}'; it has: {', '.join(known) or 'none of its own'}")
-    simulation: Simulation = module.make(task, **options)
-    return simulation
+    return make

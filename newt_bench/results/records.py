@@ -73,12 +73,15 @@ class Protocol:
         seeds: Seeds of the training runs.
         episodes: Episodes per task and seed.
         obs_type: Observation type of the environments.
+        env_options: Further keyword arguments of the environments, such as Atari's `joystick`: options that make a
+            variant of the task, whose scores do not compare with those of the task itself.
     """
 
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
     episodes: int
     obs_type: str
+    env_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

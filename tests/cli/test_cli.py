@@ -119,7 +119,7 @@ def test_render(run_cli, tmp_path, name, magic):
         (["evaluate", "--tasks", "walker-run", "--split", "lite"], "error: Say which tasks"),
         (["evaluate", "--tasks", ","], "error: There is no task to evaluate"),
         (["evaluate", "--tasks", "walker-run", "--agent", "randm"], "Did you mean 'random'?"),
-        (["evaluate", "--tasks", "walker-run", "--option", "x"], "error: --option takes key=value, not 'x'"),
+        (["evaluate", "--tasks", "walker-run", "--option", "x"], "error: options take the form key=value, not 'x'"),
         (["evaluate", "--tasks", "walker-run", "--obs-type", "pixels"], "error: obs_type must be one of"),
         (["render", "walker-run", "--out", "a.avi"], "error: 'a.avi': the format must be one of .png, .mp4, .gif"),
         (["render", "walker-run", "--out", "a.gif", "--steps", "501"], "error: steps must lie in 0..500"),
