@@ -44,10 +44,16 @@ def choose_backend() -> str:
     """Names the OpenGL back end that rendering uses in this process, as a value for `MUJOCO_GL`.
 
     Raises:
-        RenderingError: None is set, and neither EGL nor OSMesa works here.
+        RenderingError: None is set, and neither EGL nor OSMesa works here; or one that needs a display is set,
+            and there is none.
     """
     chosen = os.environ.get("NEWT_BENCH_GL") or os.environ.get("MUJOCO_GL")
     if chosen:
+        if chosen.lower() in ("glfw", "glx") and sys.platform.startswith("linux") and not _has_display():
+            raise RenderingError(
+                f"The OpenGL back end '{chosen}' (from MUJOCO_GL or NEWT_BENCH_GL) needs a display, and this session "
+                "has none. Unset the variable, or set it to egl or osmesa"
+            )
         return chosen
     if not sys.platform.startswith("linux") or _has_display():
         return "glfw"

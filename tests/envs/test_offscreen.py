@@ -105,21 +105,6 @@ def test_back_end_is_chosen_at_the_first_frame(run_python):
     assert after.startswith(("egl: ", "osmesa: "))
 
 
-@linux_only
-def test_own_variable_wins(run_python):
-    child = run_python(FRAME, **{**HEADLESS, "NEWT_BENCH_GL": "egl", "MUJOCO_GL": "disabled"})
-    assert child.stdout.splitlines()[1].startswith("egl: ")
-
-
-def test_frames_without_a_graphics_library_name_the_remedy(run_python):
-    code = "import sys; sys.modules['OpenGL'] = None\n" + FRAME
-    child = run_python(code, check=False, **{**HEADLESS, "MUJOCO_GL": "egl"})
-    assert child.returncode != 0
-    assert "RenderingError: The OpenGL back end 'egl'" in child.stderr
-    assert "Unset the variable" in child.stderr
-    assert "Exception ignored" not in child.stderr
-
-
 def test_a_back_end_that_cannot_draw_names_the_remedy(run_python):
     child = run_python(FRAME, check=False, **{**HEADLESS, "MUJOCO_GL": "disabled"})
     assert "RenderingError: 'disabled' (from MUJOCO_GL or NEWT_BENCH_GL) is no OpenGL back end" in child.stderr

@@ -19,12 +19,18 @@ for task in newt_bench.tasks(domain="dmcontrol"):
 """
 FRAME = """
 import os, gymnasium, newt_bench
-env = gymnasium.make("newt/cartpole-balance-v0", render_mode="rgb_array")
+env = gymnasium.make("newt/TASK-v0", render_mode="rgb_array")
 env.reset(seed=0)
 env.render()
 print(env.unwrapped.renderer)
 print(os.environ.get("MUJOCO_GL"))
 """
+
+# One task that dm_control draws, and one that `OffscreenCamera` draws.
+frame_of_each_drawer = pytest.mark.parametrize(
+    "frame", [FRAME.replace("TASK", task) for task in ("cartpole-balance", "og-point-arena")]
+)
+FRAME = FRAME.replace("TASK", "cartpole-balance")
 
 
 @linux_only
@@ -43,12 +49,22 @@ def test_states_need_no_graphics_library(run_python):
         run_python("import sys; sys.modules['OpenGL'] = None\n" + STATES, **{**HEADLESS, "MUJOCO_GL": backend})
 
 
-def test_frames_without_a_graphics_library_name_the_remedy(run_python):
-    code = "import sys; sys.modules['OpenGL'] = None\n" + FRAME
+@frame_of_each_drawer
+def test_frames_without_a_graphics_library_name_the_remedy(run_python, frame):
+    code = "import sys; sys.modules['OpenGL'] = None\n" + frame
     child = run_python(code, check=False, **{**HEADLESS, "MUJOCO_GL": "egl"})
     assert child.returncode != 0
     assert "RenderingError: The OpenGL back end 'egl'" in child.stderr
     assert "Unset the variable" in child.stderr
+    assert "Exception ignored" not in child.stderr
+
+
+@linux_only
+@frame_of_each_drawer
+def test_a_back_end_that_needs_a_display_says_so_where_there_is_none(run_python, frame):
+    child = run_python(frame, check=False, **{**HEADLESS, "MUJOCO_GL": "glfw"})
+    assert "RenderingError: The OpenGL back end 'glfw'" in child.stderr
+    assert "needs a display" in child.stderr
 
 
 @linux_only
@@ -66,9 +82,10 @@ def test_users_choice_is_kept(run_python):
 
 
 @linux_only
-def test_own_variable_wins_and_mujocos_is_not_overwritten(run_python):
+@frame_of_each_drawer
+def test_own_variable_wins_and_mujocos_is_not_overwritten(run_python, frame):
     renderer, variable = run_python(
-        FRAME, **{**HEADLESS, "NEWT_BENCH_GL": "egl", "MUJOCO_GL": "disabled"}
+        frame, **{**HEADLESS, "NEWT_BENCH_GL": "egl", "MUJOCO_GL": "disabled"}
     ).stdout.splitlines()
     assert renderer.startswith("egl: ")
     assert variable == "disabled"
