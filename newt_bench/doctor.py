@@ -182,8 +182,9 @@ def probe(domain: str, render: bool) -> None:
             env.render()
             print(json.dumps({"render": True, "renderer": env.unwrapped.renderer}), flush=True)  # type: ignore[attr-defined] # noqa: T201
         env.close()
-    except RenderingError as error:
-        problem, _, remedy = str(error).partition(". ")
-        print(json.dumps({"render": False, "problem": problem, "remedy": remedy}), flush=True)  # noqa: T201
     except NewtBenchError as error:
-        print(json.dumps({"problem": str(error)}), flush=True)  # noqa: T201
+        problem, _, remedy = str(error).partition(". ")
+        found = {"problem": problem, **({"remedy": remedy} if remedy else {})}
+        if isinstance(error, RenderingError):
+            found["render"] = False
+        print(json.dumps(found), flush=True)  # noqa: T201

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Collection
 from types import ModuleType
 
@@ -12,6 +13,16 @@ from newt_bench.errors import MissingExtraError, SimulatorError
 __all__ = ["DISTRIBUTION", "extra_requirements", "import_optional", "install_command", "installed_version"]
 
 DISTRIBUTION = "newt-bench"
+
+# How the dynamic linker says that a library is missing, and where Debian has those that simulators need.
+_SHARED_LIBRARY = re.compile(r"(lib\S+\.so[.\d]*): cannot open shared object file")
+_DEBIAN_PACKAGES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libX11.so.6": "libx11-6",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libvulkan.so.1": "libvulkan1",
+}
 
 
 def install_command(extra: str) -> str:
@@ -33,7 +44,8 @@ def import_optional(module: str, *, extra: str, packages: Collection[str], wante
 
     Raises:
         MissingExtraError: One of `packages` is not installed. The original error is chained.
-        SimulatorError: A package is installed but broken. The original error is chained.
+        SimulatorError: A package is installed but broken, or lacks a library of the system. The original error is
+            chained.
     """
     try:
         return importlib.import_module(module)
@@ -43,6 +55,17 @@ def import_optional(module: str, *, extra: str, packages: Collection[str], wante
             raise MissingExtraError(
                 f"{wanted_by} needs the package '{missing}', which is not installed. "
                 f"Install it with: {install_command(extra)}"
+            ) from error
+        library = _SHARED_LIBRARY.match(str(error))
+        if library:
+            package = _DEBIAN_PACKAGES.get(library[1])
+            raise SimulatorError(
+                f"{wanted_by} needs the system library {library[1]}, which is not on this machine. "
+                + (
+                    f"On Debian or Ubuntu: apt-get install {package}"
+                    if package
+                    else "Install it with the system's tools"
+                )
             ) from error
         raise SimulatorError(
             f"{wanted_by}: {' or '.join(packages)} is installed but fails to import ({error}). "

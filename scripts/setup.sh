@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 extras=${1:?usage: scripts/setup.sh EXTRAS}
 
 # Software rendering through EGL: what frames need on a machine without a display.
-system_packages=(libegl1 libegl-mesa0 libgl1-mesa-dri)
+system_packages=(libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri)
 
 find_python() {
   local candidate
@@ -50,6 +50,7 @@ recent_mesa() {
 install_lavapipe() {
   case ",$1," in *,maniskill,* | *,all,*) ;; *) return 0 ;; esac
   command -v dpkg-query >/dev/null || return 0
+  install_system_packages libglib2.0-0 # for OpenCV, which ManiSkill imports
   recent_mesa "$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers 2>/dev/null || true)" && return 0
   local candidate suite options=()
   suite="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")-backports"

@@ -73,6 +73,23 @@ def test_broken_simulator_is_reported_as_broken(run_python, tmp_path):
     assert "MissingExtraError" not in child.stderr
 
 
+@pytest.mark.parametrize(
+    ("library", "remedy"),
+    [
+        ("libGL.so.1", "On Debian or Ubuntu: apt-get install libgl1"),
+        ("libodd.so.3", "Install it with the system's tools"),
+    ],
+)
+def test_a_missing_system_library_is_named_with_its_package(run_python, tmp_path, library, remedy):
+    folder = tmp_path / "stubs" / "dm_control"
+    folder.mkdir(parents=True)
+    message = f"{library}: cannot open shared object file: No such file or directory"  # the dynamic linker's words
+    (folder / "__init__.py").write_text(f"raise ImportError({message!r})")
+    child = run_python(MAKE, check=False, PYTHONPATH=str(folder.parent))
+    assert f"SimulatorError: newt/walker-run-v0 needs the system library {library}" in child.stderr
+    assert remedy in child.stderr
+
+
 def test_commands_work_without_simulators(run_python):
     code = f"""
 import sys

@@ -62,7 +62,7 @@ def choose_backend() -> str:
             return candidate
     raise RenderingError(
         "No OpenGL back end works on this machine, so frames cannot be drawn (states can be had without). "
-        "On Debian or Ubuntu: apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri, "
+        "On Debian or Ubuntu: apt-get install libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri, "
         "or libosmesa6 for MUJOCO_GL=osmesa"
     )
 
