@@ -184,7 +184,7 @@ def probe(domain: str, render: bool) -> None:
         env.close()
     except NewtBenchError as error:
         problem, _, remedy = str(error).partition(". ")
-        found = {"problem": problem, **({"remedy": remedy} if remedy else {})}
+        found: dict[str, Any] = {"problem": problem, **({"remedy": remedy} if remedy else {})}
         if isinstance(error, RenderingError):
             found["render"] = False
         print(json.dumps(found), flush=True)  # noqa: T201
