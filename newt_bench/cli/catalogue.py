@@ -77,7 +77,9 @@ def _facts(task: Task) -> dict[str, str]:
         "score": "success at the last step"
         if score.kind == "final_success"
         else f"return from {score.low:g} to {score.high:g}" + (", clipped" if score.clip else ""),
-        "downloads": ", ".join(task.assets),
+        "downloads": f"{', '.join(task.assets)} (newt-bench's own tests play this task with stand-ins for them)"
+        if task.assets
+        else "",
         "tags": ", ".join(task.tags),
         "lite": task.lite or "",
         "random policy": f"return {task.random_return.mean:.3f} +- {task.random_return.sem:.3f} "

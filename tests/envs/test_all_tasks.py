@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import warnings
 
@@ -14,8 +13,10 @@ from gymnasium.utils.env_checker import check_env
 
 from newt_bench.catalogue import Task
 from tests.conftest import PLAYABLE, load_data
+from tests.trajectories import Trajectory, play_all
 
 GOLDEN = load_data("golden.json")
+RECORD = load_data("trajectories.json")
 every_task = pytest.mark.parametrize("task", PLAYABLE, ids=PLAYABLE.names)
 
 # What `check_env` says of unbounded observation spaces; simulators state no bounds.
@@ -27,51 +28,11 @@ ALLOWED_WARNINGS = (
 # An empty picture has fewer colours than this; a simulator that shades has hundreds, a console not so many.
 FEW_COLORS = {"atari": 4}
 
-# Plays 50 fixed actions, or all of a shorter episode, from a seeded reset and prints a digest per task, after a
-# history of the caller's choice: other global generator states, and other episodes before.
-PLAY = """
-import hashlib, json, random, sys
-import gymnasium, numpy as np, newt_bench
-from newt_bench.envs.domains import DOMAIN_MODULES
-
-def play(env, seed):
-    digest = hashlib.sha256()
-    obs, info = env.reset(seed=seed)
-    steps = min(50, env.unwrapped.task.max_episode_steps)
-    actions = np.random.default_rng(seed).uniform(-1, 1, (steps, *env.action_space.shape)).astype(np.float32)
-    for action in actions:
-        digest.update(obs.tobytes())
-        obs, reward, _, _, info = env.step(action)
-        digest.update(np.array([reward, info["success"], info["score"]]).tobytes())
-    return digest.hexdigest()
-
-disturbed = {disturbed}
-if disturbed:
-    random.seed(99), np.random.seed(99)
-for task in newt_bench.tasks(domain=tuple(DOMAIN_MODULES)):
-    env = gymnasium.make(task.id)
-    if disturbed:
-        play(env, 41)
-        env.reset()
-        env.step(env.action_space.sample())
-    print(json.dumps([task.name, play(env, 7), play(env, 8)]))
-    env.close()
-"""
-
 
 @pytest.fixture(scope="session")
-def digests() -> list[dict[str, tuple[str, str]]]:
-    """Digests by task of two processes with different histories."""
-    import subprocess
-    import sys
-
-    outputs = []
-    for disturbed in (False, True):
-        code = PLAY.replace("{disturbed}", str(disturbed))
-        child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        rows = [json.loads(line) for line in child.stdout.splitlines()]
-        outputs.append({name: (first, second) for name, first, second in rows})
-    return outputs
+def played() -> tuple[dict[str, Trajectory], dict[str, Trajectory]]:
+    """All tasks in two processes with different histories."""
+    return play_all(disturbed=False), play_all(disturbed=True)
 
 
 @every_task
@@ -86,13 +47,25 @@ def test_gymnasium_check_env(task: Task):
 
 
 @every_task
-def test_same_seed_same_episode_in_two_processes(task: Task, digests):
-    assert digests[0][task.name] == digests[1][task.name]
+def test_same_seed_same_episode_in_two_processes(task: Task, played):
+    assert played[0][task.name].digests == played[1][task.name].digests
+
+
+@every_task
+def test_trajectories_are_those_on_record(task: Task, played):
+    """Sums of observations and rewards, within the domain's tolerance: a change of a task must not go unnoticed.
+
+    Tasks whose downloads the tests replace are on record with the stand-ins.
+    """
+    now, before = played[0][task.name], RECORD["tasks"][task.name]
+    tolerance = RECORD["tolerances"][task.domain]
+    assert now.obs_sum == pytest.approx(before["obs_sum"], abs=tolerance * max(1, before["obs_abs_sum"]))
+    assert now.reward_sum == pytest.approx(before["reward_sum"], abs=tolerance * max(1, abs(before["reward_sum"])))
 
 
 @pytest.mark.parametrize("task", [task for task in PLAYABLE if not task.fixed_start], ids=lambda task: task.name)
-def test_other_seed_other_episode(task: Task, digests):
-    first, second = digests[0][task.name]
+def test_other_seed_other_episode(task: Task, played):
+    first, second = played[0][task.name].digests
     assert first != second
 
 
