@@ -75,7 +75,7 @@ def test_goals_per_episode_match_the_published_figures(policy):
     for seed in range(60):
         game, rng = started(seed), np.random.default_rng(seed)
         for _ in range(500):
-            game.play(rng.uniform(-1, 1, 2) if policy == "random" else scripted(np.array(game.observe())))
+            game.play(rng.uniform(-1, 1, 2) if policy == "random" else scripted(np.array(game.observe(), np.float32)))
         outcomes.append({"goals_for": game._goals, "goals_against": game._conceded})
     assert_events_match("pygame-air-hockey", policy, outcomes)
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from newt_bench.envs.miniarcade.game import Game
 from newt_bench.envs.miniarcade.games.air_hockey import AirHockey
+from newt_bench.envs.miniarcade.games.bird_attack import BirdAttack
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 
 __all__ = ["GAMES"]
@@ -14,6 +15,7 @@ __all__ = ["GAMES"]
 #: Games by `simulator_id`: `<game>` or `<game>/<variant>`.
 GAMES: dict[str, Callable[[], Game]] = {
     "air_hockey": AirHockey,
+    "bird_attack": BirdAttack,
     "point_maze/var1": partial(PointMaze, "var1"),
     "point_maze/var2": partial(PointMaze, "var2"),
     "point_maze/var3": partial(PointMaze, "var3"),
