@@ -181,6 +181,12 @@ class Canvas:
         """Marks at the right edge, at height y, something that waits beyond it."""
         self.rectangle(WINDOW - 4, y - 4, 4, 8, color)
 
+    def shift(self, across: float, down: float, color: Color) -> None:
+        """Moves everything drawn so far, such as for a quake; the borders that this bares get a colour."""
+        drawn = self._surface.copy()
+        self._surface.fill(color)
+        self._surface.blit(drawn, (round(across * self._scale), round(down * self._scale)))
+
     def _length(self, width: float) -> int:
         """A line's width on the fine surface; a line that is asked for never vanishes."""
         return max(round(width * self._scale), 1) if width else 0

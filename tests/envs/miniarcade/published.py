@@ -25,8 +25,9 @@ class FixedChance:
     def random(self, size: int | None = None) -> float | np.ndarray:
         return self._random if size is None else np.full(size, self._random)
 
-    def uniform(self, low: float, high: float) -> float:
-        return (low + high) / 2
+    def uniform(self, low: float, high: float, size: int | None = None) -> float | np.ndarray:
+        middle = (low + high) / 2
+        return middle if size is None else np.full(size, middle)
 
     def normal(self, mean: float, deviation: float) -> float:
         return mean

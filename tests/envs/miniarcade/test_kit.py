@@ -116,3 +116,14 @@ def test_marks_at_the_edge(canvas):
     canvas.edge_tick(100, WHITE)
     assert coverage(canvas)[96:104, 220:].all()
     assert coverage(canvas).sum() == pytest.approx(32)
+
+
+def test_a_shift_moves_the_picture_and_bares_its_borders(canvas):
+    canvas.disc(60, 150, 9, WHITE)
+    canvas.shift(2, -3, RED)
+    image = canvas.image()
+    np.testing.assert_array_equal(image[:-3, :2], np.broadcast_to(RED, (221, 2, 3)))
+    np.testing.assert_array_equal(image[-3:], np.broadcast_to(RED, (3, 224, 3)))
+    image[:, :2] = image[-3:] = 0
+    rows, columns = np.nonzero(image[..., 0])
+    assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((62, 147), abs=0.2)

@@ -8,6 +8,7 @@ from functools import partial
 from newt_bench.envs.miniarcade.game import Game
 from newt_bench.envs.miniarcade.games.air_hockey import AirHockey
 from newt_bench.envs.miniarcade.games.bird_attack import BirdAttack
+from newt_bench.envs.miniarcade.games.cartpole import CartPole
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 
 __all__ = ["GAMES"]
@@ -16,6 +17,11 @@ __all__ = ["GAMES"]
 GAMES: dict[str, Callable[[], Game]] = {
     "air_hockey": AirHockey,
     "bird_attack": BirdAttack,
+    "cartpole/balance": CartPole,
+    "cartpole/swingup": partial(CartPole, hanging=True),
+    "cartpole/balance_sparse": partial(CartPole, sparse=True),
+    "cartpole/swingup_sparse": partial(CartPole, hanging=True, sparse=True),
+    "cartpole/tremor": partial(CartPole, tremor=True),
     "point_maze/var1": partial(PointMaze, "var1"),
     "point_maze/var2": partial(PointMaze, "var2"),
     "point_maze/var3": partial(PointMaze, "var3"),
