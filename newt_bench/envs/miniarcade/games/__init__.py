@@ -9,6 +9,7 @@ from newt_bench.envs.miniarcade.game import Game
 from newt_bench.envs.miniarcade.games.air_hockey import AirHockey
 from newt_bench.envs.miniarcade.games.bird_attack import BirdAttack
 from newt_bench.envs.miniarcade.games.cartpole import CartPole
+from newt_bench.envs.miniarcade.games.chase_evade import ChaseEvade
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 
 __all__ = ["GAMES"]
@@ -22,6 +23,7 @@ GAMES: dict[str, Callable[[], Game]] = {
     "cartpole/balance_sparse": partial(CartPole, sparse=True),
     "cartpole/swingup_sparse": partial(CartPole, hanging=True, sparse=True),
     "cartpole/tremor": partial(CartPole, tremor=True),
+    "chase_evade": ChaseEvade,
     "point_maze/var1": partial(PointMaze, "var1"),
     "point_maze/var2": partial(PointMaze, "var2"),
     "point_maze/var3": partial(PointMaze, "var3"),
