@@ -23,6 +23,7 @@ DOMAIN_MODULES: dict[str, str] = {
     "box2d": "newt_bench.envs.box2d",
     "robodesk": "newt_bench.envs.robodesk",
     "ogbench": "newt_bench.envs.ogbench",
+    "miniarcade": "newt_bench.envs.miniarcade",
     "atari": "newt_bench.envs.atari",
 }
 
