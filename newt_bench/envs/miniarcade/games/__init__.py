@@ -7,6 +7,8 @@ from functools import partial
 
 from newt_bench.envs.miniarcade.game import Game
 from newt_bench.envs.miniarcade.games.coconut_dodge import CoconutDodge
+from newt_bench.envs.miniarcade.games.coinrun import Coinrun
+from newt_bench.envs.miniarcade.games.cowboy import Cowboy
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 
 __all__ = ["GAMES"]
@@ -14,6 +16,8 @@ __all__ = ["GAMES"]
 #: Games by `simulator_id`: `<game>` or `<game>/<variant>`.
 GAMES: dict[str, Callable[[], Game]] = {
     "coconut_dodge": CoconutDodge,
+    "coinrun": Coinrun,
+    "cowboy": Cowboy,
     "point_maze/var1": partial(PointMaze, "var1"),
     "point_maze/var2": partial(PointMaze, "var2"),
     "point_maze/var3": partial(PointMaze, "var3"),
