@@ -10,6 +10,7 @@ from newt_bench.envs.miniarcade.games.coconut_dodge import CoconutDodge
 from newt_bench.envs.miniarcade.games.coinrun import Coinrun
 from newt_bench.envs.miniarcade.games.cowboy import Cowboy
 from newt_bench.envs.miniarcade.games.highway import Highway
+from newt_bench.envs.miniarcade.games.landing import Landing
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 
 __all__ = ["GAMES"]
@@ -20,6 +21,7 @@ GAMES: dict[str, Callable[[], Game]] = {
     "coinrun": Coinrun,
     "cowboy": Cowboy,
     "highway": Highway,
+    "landing": Landing,
     "point_maze/var1": partial(PointMaze, "var1"),
     "point_maze/var2": partial(PointMaze, "var2"),
     "point_maze/var3": partial(PointMaze, "var3"),
