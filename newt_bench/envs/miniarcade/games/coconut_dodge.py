@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from newt_bench.envs.miniarcade.canvas import Canvas, Color
 from newt_bench.envs.miniarcade.game import Game
@@ -69,6 +70,8 @@ class CoconutDodge(Game):
         5-28: All coconuts, broken ones too, nearest first: position from the top left corner of the play area and
             velocity (a broken one's is that of its landing). Zeros fill up to six.
     """
+
+    controls: ClassVar = {"left": (0, -1.0), "right": (0, 1.0)}
 
     def setup(self) -> None:
         """Puts the traveller into the middle and drops the first coconut."""

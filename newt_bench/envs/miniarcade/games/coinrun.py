@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from newt_bench.envs.miniarcade.canvas import WINDOW, Canvas, Color
 from newt_bench.envs.miniarcade.game import Game
@@ -55,7 +56,7 @@ class Coinrun(Game):
             the group does not have. Missed coins stay until the group is done.
     """
 
-    controls = {"up": (0, 1.0), "space": (0, 1.0)}  # noqa: RUF012 (a constant)
+    controls: ClassVar = {"up": (0, 1.0), "space": (0, 1.0)}
 
     def setup(self) -> None:
         """Puts the runner on the ground and a first group of coins beyond the right edge."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from newt_bench.envs.miniarcade.canvas import WINDOW, Canvas, Color
 from newt_bench.envs.miniarcade.game import Game
@@ -68,7 +68,7 @@ class Cowboy(Game):
     10; the obstacle's left edge over 224.
     """
 
-    controls = {"up": (0, 1.0), "space": (0, 1.0)}  # noqa: RUF012 (a constant)
+    controls: ClassVar = {"up": (0, 1.0), "space": (0, 1.0)}
 
     def setup(self) -> None:
         """Puts the cowboy on the ground and an obstacle beyond the right edge."""
