@@ -79,6 +79,8 @@ def test_groups_match_the_rules():
     assert {group[0].y for group in groups} == {155, 137, 119, 101}
     steps = [(b.x - a.x, abs(b.y - a.y)) for group in groups for a, b in itertools.pairwise(group)]
     assert set(steps) == {(27, 0), (27, 18)}
+    inner = [b.y != a.y for group in groups for a, b in itertools.pairwise(group) if a.y not in (83, 173)]
+    assert sum(inner) / len(inner) == pytest.approx(0.6, abs=0.03)
     rows = [coin.y for group in groups for coin in group]
     for row, share in {83: 0.07, 101: 0.20, 119: 0.24, 137: 0.23, 155: 0.19, 173: 0.07}.items():
         assert rows.count(row) / len(rows) == pytest.approx(share, abs=0.02)

@@ -102,12 +102,28 @@ def test_he_rides_on_a_cactus_without_a_jump_of_his_own_and_is_blocked_behind_it
     assert seen == [(1, 114, 34), (1, 114, 24), (1, 114, 14), (1, 114, 4), (-1, 115, 4), (-1, 117, 4)]
 
 
-def test_who_is_above_a_cactus_by_less_than_half_does_not_stand_on_it():
+@pytest.mark.parametrize("left", [54.0, 34.0])
+def test_who_is_above_a_cactus_by_less_than_half_does_not_stand_on_it(left):
     game = started(variant=0)
-    game._left = 54.0
+    game._left = left
     game._runner.y, game._runner.v = 129.0, 4.0
     assert game.play([1.0]) == -1
-    assert (game._runner.y, game._runner.v, game._left) == (134, 5, 54)
+    assert (game._runner.y, game._runner.v, game._left) == (134, 5, left)
+
+
+def test_who_rises_into_a_cactus_is_blocked():
+    game = started(variant=3)
+    game._left = 44.0
+    game._runner.y, game._runner.v = 140.0, -5.0
+    assert game.play([1.0]) == -1
+    assert (game._runner.y, game._runner.v) == (136, -4)
+
+
+def test_heights_lose_their_fraction_before_collisions():
+    game = started(variant=0)
+    game._left = 54.0
+    game._runner.y, game._runner.v = 128.6, 0.0  # one pixel lower touches
+    assert game.play([0.0]) == 1
 
 
 def test_random_play_matches_the_published_events():

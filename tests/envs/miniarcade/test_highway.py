@@ -105,13 +105,14 @@ def test_release_stops_the_player_and_empties_the_slot_for_a_while():
     assert game.observe()[12:15] == [-1] * 3
 
 
-def test_at_the_left_edge_the_player_is_released_at_once():
-    game = prepared(2, 2, (_BLUE, 2, 35.0))
+@pytest.mark.parametrize(("x", "car"), [(2.0, 29.0), (40.0, 32.0)])
+def test_without_space_at_the_left_the_player_is_released_at_once(x, car):
+    game = prepared(x, 2, (_BLUE, 2, car + 6))
     game.play([0.0, 0.0])
     assert game._held is game._cars[0]
     game.play([0.0, 0.0])
     assert game._held is None
-    assert (game._x, game._cars[0].x) == (2, 29)
+    assert (game._x, game._cars[0].x) == (x, car)
 
 
 def test_cars_appear_with_space_and_at_the_places_of_the_rules():
@@ -159,6 +160,10 @@ def test_there_can_be_more_cars_than_the_quota_but_no_more_before_a_slot():
     game._cars[0].wait = 1
     game.play([0.0, 0.0])
     assert [car.active for car in game._cars] == [True, False, False, True]
+    game = prepared(40, 4)
+    game._cars[0].wait = game._cars[1].wait = 1
+    game.play([0.0, 0.0])
+    assert [car.active for car in game._cars] == [True, False, False, False]
 
 
 def test_a_slot_empties_when_its_car_is_gone():

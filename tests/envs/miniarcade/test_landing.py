@@ -103,6 +103,12 @@ def test_resting_at_the_middle_of_the_deck_pays_best():
     assert game.play([0.0, 0.0]) == pytest.approx(1.1183, abs=1e-4)
 
 
+@pytest.mark.parametrize(("y", "below"), [(174.0, False), (175.0, True)])
+def test_below_the_level_of_the_deck_every_step_costs(y, below):
+    game = prepared(160, y)
+    assert game.play([0.0, -1 / 3]) == pytest.approx(-0.5 if below else 0.1 * (1 - 6 / 224), abs=1e-6)
+
+
 def test_hovering_within_three_pixels_is_contact():
     for y, contact in ((161.9, False), (162.1, True)):
         game = prepared(60, y)

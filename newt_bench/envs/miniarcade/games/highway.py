@@ -164,7 +164,7 @@ class Highway(Game):
             car.x = max(car.x - speed, limit)
             if self._held is None and player.overlaps(self._body(car)):
                 car.held, self._held, self._flash, collided = _HELD, car, _FLASH, True
-            if car.held == 0 and car.end < 0:
+            if car.end < 0:
                 self._clear(car)
         return collided
 
