@@ -10,6 +10,11 @@ from newt_bench.envs.miniarcade.games.air_hockey import AirHockey
 from newt_bench.envs.miniarcade.games.bird_attack import BirdAttack
 from newt_bench.envs.miniarcade.games.cartpole import CartPole
 from newt_bench.envs.miniarcade.games.chase_evade import ChaseEvade
+from newt_bench.envs.miniarcade.games.coconut_dodge import CoconutDodge
+from newt_bench.envs.miniarcade.games.coinrun import Coinrun
+from newt_bench.envs.miniarcade.games.cowboy import Cowboy
+from newt_bench.envs.miniarcade.games.highway import Highway
+from newt_bench.envs.miniarcade.games.landing import Landing
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 
 __all__ = ["GAMES"]
@@ -24,6 +29,11 @@ GAMES: dict[str, Callable[[], Game]] = {
     "cartpole/swingup_sparse": partial(CartPole, hanging=True, sparse=True),
     "cartpole/tremor": partial(CartPole, tremor=True),
     "chase_evade": ChaseEvade,
+    "coconut_dodge": CoconutDodge,
+    "coinrun": Coinrun,
+    "cowboy": Cowboy,
+    "highway": Highway,
+    "landing": Landing,
     "point_maze/var1": partial(PointMaze, "var1"),
     "point_maze/var2": partial(PointMaze, "var2"),
     "point_maze/var3": partial(PointMaze, "var3"),
