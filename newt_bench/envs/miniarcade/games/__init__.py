@@ -7,6 +7,7 @@ from functools import partial
 
 from newt_bench.envs.miniarcade.game import Game
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
+from newt_bench.envs.miniarcade.games.pong import Pong
 
 __all__ = ["GAMES"]
 
@@ -20,4 +21,5 @@ GAMES: dict[str, Callable[[], Game]] = {
     "point_maze/var6": partial(PointMaze, "var6"),
     "point_maze/var7": partial(PointMaze, "var7"),
     "point_maze/var8": partial(PointMaze, "var8"),
+    "pong": Pong,
 }
