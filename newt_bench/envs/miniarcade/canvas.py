@@ -69,6 +69,23 @@ class Canvas:
         strip = self._pygame.surfarray.make_surface(shades[np.newaxis])
         self._surface.blit(self._pygame.transform.scale(strip, (w, h)), (x, y))
 
+    def diagonal(self, colors: Sequence[Color], left: float = 0, upper: float = 0, width: float = WINDOW,
+                 height: float = WINDOW) -> None:  # fmt: skip
+        """Covers a rectangle with colours that change from its upper left to its lower right corner.
+
+        Args:
+            colors: At least two, evenly spaced along the diagonal.
+            left: Left edge.
+            upper: Upper edge.
+            width: Width.
+            height: Height.
+        """
+        x, y, w, h = self._box(left, upper, left + width, upper + height)
+        along = (np.linspace(0, 1, w)[:, np.newaxis] + np.linspace(0, 1, h)) / 2
+        stops = np.linspace(0, 1, len(colors))
+        shades = np.stack([np.interp(along, stops, channel) for channel in zip(*colors, strict=True)], axis=-1)
+        self._surface.blit(self._pygame.surfarray.make_surface(shades.round().astype(np.uint8)), (x, y))
+
     def tint(self, color: Color, alpha: float, left: float = 0, top: float = 0, width: float = WINDOW,
              height: float = WINDOW) -> None:  # fmt: skip
         """Lays a translucent colour over a rectangle, by default over everything."""

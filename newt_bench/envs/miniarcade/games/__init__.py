@@ -8,6 +8,7 @@ from functools import partial
 from newt_bench.envs.miniarcade.game import Game
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 from newt_bench.envs.miniarcade.games.pong import Pong
+from newt_bench.envs.miniarcade.games.reacher import Reacher
 
 __all__ = ["GAMES"]
 
@@ -22,4 +23,8 @@ GAMES: dict[str, Callable[[], Game]] = {
     "point_maze/var7": partial(PointMaze, "var7"),
     "point_maze/var8": partial(PointMaze, "var8"),
     "pong": Pong,
+    "reacher/easy": partial(Reacher, "easy"),
+    "reacher/hard": partial(Reacher, "hard"),
+    "reacher/var1": partial(Reacher, "var1"),
+    "reacher/var2": partial(Reacher, "var2"),
 }
