@@ -9,6 +9,7 @@ from newt_bench.envs.miniarcade.game import Game
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 from newt_bench.envs.miniarcade.games.pong import Pong
 from newt_bench.envs.miniarcade.games.reacher import Reacher
+from newt_bench.envs.miniarcade.games.rocket_collect import RocketCollect
 
 __all__ = ["GAMES"]
 
@@ -27,4 +28,5 @@ GAMES: dict[str, Callable[[], Game]] = {
     "reacher/hard": partial(Reacher, "hard"),
     "reacher/var1": partial(Reacher, "var1"),
     "reacher/var2": partial(Reacher, "var2"),
+    "rocket_collect": RocketCollect,
 }
