@@ -10,6 +10,7 @@ from newt_bench.envs.miniarcade.games.point_maze import PointMaze
 from newt_bench.envs.miniarcade.games.pong import Pong
 from newt_bench.envs.miniarcade.games.reacher import Reacher
 from newt_bench.envs.miniarcade.games.rocket_collect import RocketCollect
+from newt_bench.envs.miniarcade.games.spaceship import Spaceship
 
 __all__ = ["GAMES"]
 
@@ -29,4 +30,5 @@ GAMES: dict[str, Callable[[], Game]] = {
     "reacher/var1": partial(Reacher, "var1"),
     "reacher/var2": partial(Reacher, "var2"),
     "rocket_collect": RocketCollect,
+    "spaceship": Spaceship,
 }
