@@ -81,10 +81,11 @@ class Canvas:
             height: Height.
         """
         x, y, w, h = self._box(left, upper, left + width, upper + height)
-        along = (np.linspace(0, 1, w)[:, np.newaxis] + np.linspace(0, 1, h)) / 2
-        stops = np.linspace(0, 1, len(colors))
+        along, stops = np.linspace(0, 1, w + h - 1), np.linspace(0, 1, len(colors))
         shades = np.stack([np.interp(along, stops, channel) for channel in zip(*colors, strict=True)], axis=-1)
-        self._surface.blit(self._pygame.surfarray.make_surface(shades.round().astype(np.uint8)), (x, y))
+        # Column x takes the shades from x on: the colour depends on x + y alone.
+        columns = np.lib.stride_tricks.sliding_window_view(shades.round().astype(np.uint8), h, axis=0)
+        self._surface.blit(self._pygame.surfarray.make_surface(columns.transpose(0, 2, 1)), (x, y))
 
     def tint(self, color: Color, alpha: float, left: float = 0, top: float = 0, width: float = WINDOW,
              height: float = WINDOW) -> None:  # fmt: skip
