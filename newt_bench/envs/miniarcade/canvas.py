@@ -69,6 +69,24 @@ class Canvas:
         strip = self._pygame.surfarray.make_surface(shades[np.newaxis])
         self._surface.blit(self._pygame.transform.scale(strip, (w, h)), (x, y))
 
+    def diagonal(self, colors: Sequence[Color], left: float = 0, upper: float = 0, width: float = WINDOW,
+                 height: float = WINDOW) -> None:  # fmt: skip
+        """Covers a rectangle with colours that change from its upper left to its lower right corner.
+
+        Args:
+            colors: At least two, evenly spaced along the diagonal.
+            left: Left edge.
+            upper: Upper edge.
+            width: Width.
+            height: Height.
+        """
+        x, y, w, h = self._box(left, upper, left + width, upper + height)
+        along, stops = np.linspace(0, 1, w + h - 1), np.linspace(0, 1, len(colors))
+        shades = np.stack([np.interp(along, stops, channel) for channel in zip(*colors, strict=True)], axis=-1)
+        # Column x takes the shades from x on: the colour depends on x + y alone.
+        columns = np.lib.stride_tricks.sliding_window_view(shades.round().astype(np.uint8), h, axis=0)
+        self._surface.blit(self._pygame.surfarray.make_surface(columns.transpose(0, 2, 1)), (x, y))
+
     def tint(self, color: Color, alpha: float, left: float = 0, top: float = 0, width: float = WINDOW,
              height: float = WINDOW) -> None:  # fmt: skip
         """Lays a translucent colour over a rectangle, by default over everything."""

@@ -97,6 +97,19 @@ def test_a_gradient_runs_from_top_to_bottom(canvas):
     assert column[19] == column[121] == 0
 
 
+def test_a_diagonal_runs_from_corner_to_corner(canvas):
+    canvas.diagonal([(0, 0, 0), (255, 255, 255), (0, 0, 0)], 20, 40, 100, 100)
+    painted = coverage(canvas)
+    assert painted[41, 21] < 0.03
+    assert painted[138, 118] < 0.03
+    along = np.array([painted[40 + step, 20 + step] for step in range(100)])
+    assert np.all(np.diff(along[1:50]) > 0)
+    assert np.all(np.diff(along[51:99]) < 0)
+    across = np.array([painted[139 - step, 20 + step] for step in range(1, 99)])
+    assert across.min() > 0.97
+    assert painted[30, 60] == painted[150, 60] == painted[90, 10] == painted[90, 130] == 0
+
+
 @pytest.mark.parametrize(("anchor", "side"), [("left", 1), ("center", 0), ("right", -1)])
 def test_text_is_anchored(canvas, anchor, side):
     canvas.text("12", 112, 60, 20, WHITE, anchor)

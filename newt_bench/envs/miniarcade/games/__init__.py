@@ -16,6 +16,10 @@ from newt_bench.envs.miniarcade.games.cowboy import Cowboy
 from newt_bench.envs.miniarcade.games.highway import Highway
 from newt_bench.envs.miniarcade.games.landing import Landing
 from newt_bench.envs.miniarcade.games.point_maze import PointMaze
+from newt_bench.envs.miniarcade.games.pong import Pong
+from newt_bench.envs.miniarcade.games.reacher import Reacher
+from newt_bench.envs.miniarcade.games.rocket_collect import RocketCollect
+from newt_bench.envs.miniarcade.games.spaceship import Spaceship
 
 __all__ = ["GAMES"]
 
@@ -42,4 +46,11 @@ GAMES: dict[str, Callable[[], Game]] = {
     "point_maze/var6": partial(PointMaze, "var6"),
     "point_maze/var7": partial(PointMaze, "var7"),
     "point_maze/var8": partial(PointMaze, "var8"),
+    "pong": Pong,
+    "reacher/easy": partial(Reacher, "easy"),
+    "reacher/hard": partial(Reacher, "hard"),
+    "reacher/var1": partial(Reacher, "var1"),
+    "reacher/var2": partial(Reacher, "var2"),
+    "rocket_collect": RocketCollect,
+    "spaceship": Spaceship,
 }
