@@ -61,7 +61,7 @@ class SuiteSimulation:
         return self._observe()
 
     def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
-        """See `Simulation.step`. The suite's stock tasks define no success."""
+        """See `Simulation.step`. The suite defines no success."""
         control = self._action_low + self._action_scale * (action.astype(np.float64) + 1)
         reward = 0.0
         # `Environment.step` would compute the observation after every repeat; only the last one is seen.

@@ -13,7 +13,7 @@ from lxml import etree
 from newt_bench.envs.dmcontrol_ext.models import suite_model
 from newt_bench.envs.dmcontrol_ext.shaping import fast, high, low
 
-__all__ = ["SUITE", "Arabesque", "Backward", "Headstand", "LegsUp", "LieDown", "Physics"]
+__all__ = ["SUITE", "Arabesque", "Backward", "Headstand", "LegsUp", "LieDown", "Physics", "Standing"]
 
 SUITE = containers.TaggedTasks()
 
