@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -38,10 +39,23 @@ def ours(task: Task) -> tuple[Callable[[], None], Step]:
 def bare_dm_control(task: Task) -> tuple[Callable[[], None], Step]:
     """Reset and step of the suite's environment in its own action-scale wrapper, action repeat in a loop."""
     from dm_control import suite
-    from dm_control.suite.wrappers import action_scale
 
     domain, _, name = task.simulator_id.partition("/")
-    env = action_scale.Wrapper(suite.load(domain, name, task_kwargs={"random": 0}), -1.0, 1.0)
+    return _stepped(task, suite.load(domain, name, task_kwargs={"random": 0}))
+
+
+def bare_dm_control_ext(task: Task) -> tuple[Callable[[], None], Step]:
+    """The same for dm_control environments of this project."""
+    from newt_bench.envs import dmcontrol_ext
+
+    domain, _, name = task.simulator_id.partition("/")
+    return _stepped(task, dmcontrol_ext.load(domain, name, random=0))
+
+
+def _stepped(task: Task, environment: Any) -> tuple[Callable[[], None], Step]:
+    from dm_control.suite.wrappers import action_scale
+
+    env = action_scale.Wrapper(environment, -1.0, 1.0)
 
     def step(action: np.ndarray) -> None:
         reward = 0.0
@@ -161,6 +175,7 @@ def bare_maniskill(task: Task) -> tuple[Callable[[], None], Step]:
 
 BARE = {
     "dmcontrol": bare_dm_control,
+    "dmcontrol-ext": bare_dm_control_ext,
     "metaworld": bare_meta_world,
     "maniskill": bare_maniskill,
     "mujoco": bare_gymnasium_mujoco,

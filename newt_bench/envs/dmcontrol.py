@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from newt_bench.catalogue import Task
 from newt_bench.envs import opengl
+from newt_bench.envs.suite_camera import SuiteCamera
 
 opengl.import_dm_control()
 from dm_control import suite  # noqa: E402
-from dm_control.mujoco import engine  # noqa: E402
 
 __all__ = ["SuiteSimulation", "make"]
 
@@ -42,13 +42,12 @@ class SuiteSimulation:
         camera: Index of the model's camera that `render` uses.
     """
 
-    def __init__(self, environment: Any, action_repeat: int, camera: int) -> None:
+    def __init__(self, environment: Any, action_repeat: int, camera: int = 0) -> None:
         self._environment = environment
         self._physics = environment.physics
         self._task = environment.task
         self._action_repeat = action_repeat
-        self._camera_id = camera
-        self._camera: Any = None
+        self._camera = SuiteCamera(self._physics, camera)
         self._substeps = round(environment.control_timestep() / self._physics.timestep())
         spec = environment.action_spec()
         self._action_low = spec.minimum
@@ -62,7 +61,7 @@ class SuiteSimulation:
         return self._observe()
 
     def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
-        """See `Simulation.step`. The suite's stock tasks define no success."""
+        """See `Simulation.step`. The suite defines no success."""
         control = self._action_low + self._action_scale * (action.astype(np.float64) + 1)
         reward = 0.0
         # `Environment.step` would compute the observation after every repeat; only the last one is seen.
@@ -78,21 +77,16 @@ class SuiteSimulation:
         return np.concatenate(entries, axis=None, dtype=np.float32)  # no axis: flattens every entry
 
     def render(self, size: int) -> NDArray[np.uint8]:
-        """See `Simulation.render`. The OpenGL context is made at the first call, in this process."""
-        if self._camera is None:
-            buffer = self._physics.model.vis.global_
-            buffer.offwidth, buffer.offheight = max(buffer.offwidth, size), max(buffer.offheight, size)
-            self._camera = engine.Camera(self._physics, height=size, width=size, camera_id=self._camera_id)
-        frame: NDArray[np.uint8] = self._camera.render().copy()
-        return frame
+        """See `Simulation.render`."""
+        return self._camera.render(size)
 
     @property
     def renderer(self) -> str | None:
         """See `Simulation.renderer`."""
-        return None if self._camera is None else opengl.dm_control_renderer_name(self._physics)
+        return self._camera.renderer
 
     def close(self) -> None:
         """See `Simulation.close`."""
-        self._camera = None
+        self._camera.close()
         self._environment.close()
         self._physics.free()

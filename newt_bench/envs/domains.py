@@ -17,6 +17,7 @@ __all__ = ["DOMAIN_MODULES", "check_options", "make_simulation"]
 #: has no environments yet.
 DOMAIN_MODULES: dict[str, str] = {
     "dmcontrol": "newt_bench.envs.dmcontrol",
+    "dmcontrol-ext": "newt_bench.envs.dmcontrol_ext",
     "metaworld": "newt_bench.envs.metaworld",
     "maniskill": "newt_bench.envs.maniskill",
     "mujoco": "newt_bench.envs.mujoco",

@@ -16,6 +16,7 @@ from newt_bench.catalogue import Task
 from newt_bench.envs import opengl
 from newt_bench.envs.environment_variables import kept_environment
 from newt_bench.envs.global_random import seeded_global_numpy
+from newt_bench.envs.suite_camera import SuiteCamera
 
 __all__ = ["DeskSimulation", "make"]
 
@@ -41,8 +42,6 @@ def _gym_kept_quiet() -> Iterator[None]:
 
 
 opengl.import_dm_control()
-from dm_control.mujoco import engine  # noqa: E402
-
 with _gym_kept_quiet():
     from robodesk import RoboDesk
 
@@ -83,7 +82,7 @@ class DeskSimulation:
         self._physics = environment.physics
         self._reward_function = environment.reward_functions[environment.task]
         self._rest = np.zeros(environment.action_dim, np.float32)
-        self._camera: Any = None
+        self._camera = SuiteCamera(self._physics, _CAMERA_POSE)
         self.step_seconds = environment.action_repeat * _PHYSICS_STEPS_PER_REPEAT * self._physics.timestep()
 
     def reset(self, seed: int) -> NDArray[np.float64]:
@@ -102,23 +101,17 @@ class DeskSimulation:
         return observation, float(reward), float(success)
 
     def render(self, size: int) -> NDArray[np.uint8]:
-        """See `Simulation.render`. The OpenGL context is made at the first call, in this process."""
-        if self._camera is None:
-            buffer = self._physics.model.vis.global_
-            buffer.offwidth, buffer.offheight = max(buffer.offwidth, size), max(buffer.offheight, size)
-            self._camera = engine.MovableCamera(self._physics, height=size, width=size)
-            self._camera.set_pose(**_CAMERA_POSE)
-        frame: NDArray[np.uint8] = self._camera.render().copy()
-        return frame
+        """See `Simulation.render`."""
+        return self._camera.render(size)
 
     @property
     def renderer(self) -> str | None:
         """See `Simulation.renderer`."""
-        return None if self._camera is None else opengl.dm_control_renderer_name(self._physics)
+        return self._camera.renderer
 
     def close(self) -> None:
         """See `Simulation.close`."""
-        self._camera = None
+        self._camera.close()
         self._environment.physics_copy.free()
         self._physics.free()
 
