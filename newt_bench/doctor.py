@@ -15,7 +15,6 @@ from packaging.specifiers import SpecifierSet
 
 from newt_bench import assets
 from newt_bench.catalogue import DOMAIN_NAMES, Domain, load_domain, tasks
-from newt_bench.envs.domains import DOMAIN_MODULES
 from newt_bench.errors import InputError, NewtBenchError, RenderingError
 from newt_bench.extras import extra_requirements, install_command, installed_version
 from newt_bench.version import __version__
@@ -45,7 +44,7 @@ class DomainReport:
 
     name: str
     requested: bool
-    status: Literal["ok", "broken", "not installed", "unavailable"]
+    status: Literal["ok", "broken", "not installed"]
     packages: tuple[PackageReport, ...]
     state: bool | None = None
     render: bool | None = None
@@ -103,8 +102,6 @@ def _examine(name: str, requested: bool, render: bool) -> DomainReport:
         PackageReport(package, expected, installed_version(package))
         for package, expected in extra_requirements(domain.extra).items()
     )
-    if name not in DOMAIN_MODULES:
-        return DomainReport(name, requested, "unavailable", packages, problem="this release cannot play the domain yet")
     missing = [package.name for package in packages if package.found is None]
     if missing:
         return DomainReport(

@@ -12,7 +12,6 @@ import gymnasium
 __all__ = [
     "AgentError",
     "CatalogueError",
-    "DomainUnavailableError",
     "DownloadError",
     "InputError",
     "MissingAssetsError",
@@ -55,10 +54,6 @@ class MissingExtraError(NewtBenchError, gymnasium.error.DependencyNotInstalled):
 
 class SimulatorError(NewtBenchError, ImportError):
     """A simulator package is installed but does not import."""
-
-
-class DomainUnavailableError(NewtBenchError):
-    """The catalogue lists the domain, but this release has no environments for it."""
 
 
 class MissingAssetsError(NewtBenchError):

@@ -10,7 +10,6 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from newt_bench.catalogue import DOMAIN_NAMES
-from newt_bench.envs.domains import DOMAIN_MODULES
 from newt_bench.schemas import load_schema
 
 
@@ -33,8 +32,8 @@ def stub(tmp_path):
     return make
 
 
-def test_playable_domains_work_here(run_cli):
-    child = run_cli("doctor", *DOMAIN_MODULES, "--json")
+def test_every_domain_works_here(run_cli):
+    child = run_cli("doctor", *DOMAIN_NAMES, "--json")
     document = report(child)
     assert child.returncode == 0
     assert document["ok"] is True
@@ -52,20 +51,6 @@ def test_report_on_everything(run_cli):
     assert {d["render"] for d in document["domains"]} == {None}
     table = run_cli("doctor", "--no-render").stdout
     assert all(name in table for name in DOMAIN_NAMES)
-
-
-def test_asking_for_what_is_not_there_is_exit_code_1(run_python):
-    code = """
-import sys
-from newt_bench.cli import main
-from newt_bench.envs.domains import DOMAIN_MODULES
-DOMAIN_MODULES.pop("atari", None)
-sys.argv = ["newt-bench", "doctor", "atari", "--json"]
-main()
-"""
-    child = run_python(code, check=False)
-    assert child.returncode == 1
-    assert report(child)["ok"] is False
 
 
 def test_a_simulator_that_crashes_is_a_finding(run_cli, stub):

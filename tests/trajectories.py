@@ -40,7 +40,6 @@ TOLERANCES = {
 PLAY = """
 import hashlib, json, random, sys
 import gymnasium, numpy as np, newt_bench
-from newt_bench.envs.domains import DOMAIN_MODULES
 
 def play(env, seed):
     digest, obs_sum, obs_abs_sum, reward_sum = hashlib.sha256(), 0.0, 0.0, 0.0
@@ -59,7 +58,7 @@ def play(env, seed):
 disturbed, names = json.loads(sys.argv[1])
 if disturbed:
     random.seed(99), np.random.seed(99)
-for task in newt_bench.tasks(names) if names else newt_bench.tasks(domain=tuple(DOMAIN_MODULES)):
+for task in newt_bench.tasks(names):
     env = gymnasium.make(task.id)
     if disturbed:
         play(env, 41)
@@ -82,7 +81,7 @@ class Trajectory:
 
 
 def play_all(disturbed: bool, names: list[str] | None = None) -> dict[str, Trajectory]:
-    """Plays all playable tasks, or those named, in a fresh process; `disturbed` is one with another history."""
+    """Plays all tasks, or those named, in a fresh process; `disturbed` is one with another history."""
     command = [sys.executable, "-c", PLAY, json.dumps([disturbed, names])]
     child = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     rows = [json.loads(line) for line in child.stdout.splitlines()]

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from newt_bench.cli import assets, catalogue, doctor, evaluate, gallery, new, quickstart, render, results
+from newt_bench.cli import assets, catalogue, doctor, evaluate, gallery, new, play, quickstart, render, results
 from newt_bench.errors import InputError, NewtBenchError
 from newt_bench.version import __version__
 
@@ -27,6 +27,7 @@ app.command("evaluate")(evaluate.evaluate_agent)
 app.command("results")(results.show_results)
 app.command("render")(render.render_task)
 app.command("gallery")(gallery.draw_gallery)
+app.command("play")(play.play_task)
 app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")

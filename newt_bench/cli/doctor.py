@@ -10,7 +10,7 @@ from rich.table import Table
 from newt_bench.cli.options import JsonOption, console, print_json
 from newt_bench.doctor import DomainReport, examine
 
-_STYLES = {"ok": "green", "broken": "red", "not installed": "yellow", "unavailable": "dim"}
+_STYLES = {"ok": "green", "broken": "red", "not installed": "yellow"}
 
 
 def examine_machine(
@@ -37,7 +37,7 @@ def examine_machine(
             )
         console().print(table)
         for domain in report.domains:
-            if domain.problem and domain.status != "unavailable":
+            if domain.problem:
                 typer.echo(f"{domain.name}: {domain.problem}" + (f"\n  fix: {domain.remedy}" if domain.remedy else ""))
             if domain.assets == "missing":
                 typer.echo(f"{domain.name}: some tasks need downloads: newt-bench assets download")

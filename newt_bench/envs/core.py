@@ -7,6 +7,7 @@ three observation types. A domain's simulation owns the physics.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import gymnasium
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from newt_bench.catalogue import get_task
 from newt_bench.envs.domains import make_simulation
 from newt_bench.envs.simulation import Rebuildable
+from newt_bench.envs.window import Window, can_open_windows
 from newt_bench.errors import InputError
 
 __all__ = ["OBS_TYPES", "ObsType", "TaskEnv"]
@@ -63,7 +65,7 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         task: Task name, such as `walker-run`.
         obs_type: `state` for a float32 vector of shape (task.obs_dim,), `rgb` for a uint8 image of shape
             (render_size, render_size, 3), `state_rgb` for a dictionary of both, keys `state` and `rgb`.
-        render_mode: None or `rgb_array`.
+        render_mode: None, `rgb_array`, or `human`, which shows every state in a window at the task's own pace.
         render_size: Height and width of images in pixels, in [16, 2048].
         **options: Options of the task's domain; most domains have none.
 
@@ -76,7 +78,7 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         MissingExtraError: The task's simulator is not installed; the message names the command.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's form)
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}  # noqa: RUF012 (Gymnasium's form)
 
     def __init__(
         self,
@@ -90,7 +92,7 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         if obs_type not in OBS_TYPES:
             raise InputError(f"obs_type must be one of {', '.join(OBS_TYPES)}, not {obs_type!r}")
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise InputError(f"render_mode must be None or 'rgb_array', not {render_mode!r}")
+            raise InputError(f"render_mode must be None, 'rgb_array' or 'human', not {render_mode!r}")
         if not 16 <= render_size <= 2048:
             raise InputError(f"render_size must lie in [16, 2048] pixels, not {render_size!r}")
         self.task = get_task(task)
@@ -98,13 +100,17 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         self._obs_type = obs_type
         self._render_size = int(render_size)
         self._simulation = make_simulation(self.task, options)
-        self.metadata = {**self.metadata, "render_fps": round(1 / self._simulation.step_seconds)}
+        self.metadata = {
+            "render_modes": [mode for mode in self.metadata["render_modes"] if mode != "human" or can_open_windows()],
+            "render_fps": round(1 / self._simulation.step_seconds),
+        }
         self._action_shape = (self.task.action_dim,)
         self.action_space = spaces.Box(-1.0, 1.0, self._action_shape, np.float32)
         self.observation_space = self._make_observation_space()
         self._steps_left: int | None = None  # None: needs a reset
         self._return = 0.0
         self._frame: NDArray[np.uint8] | None = None
+        self._window: Window | None = None
         self._closed = False
 
     def _make_observation_space(self) -> spaces.Space[Any]:
@@ -139,6 +145,8 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         self._steps_left = self.task.max_episode_steps
         self._return = 0.0
         self._frame = None
+        if self.render_mode == "human":
+            self._show()
         return self._observation(state), self._info(0.0)
 
     def step(self, action: ArrayLike) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -161,6 +169,8 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         self._steps_left -= 1
         self._return += reward
         self._frame = None
+        if self.render_mode == "human":
+            self._show()
         return self._observation(state), reward, False, self._steps_left == 0, self._info(success)
 
     def _checked(self, action: ArrayLike) -> NDArray[np.float32]:
@@ -196,7 +206,8 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         """Draws the current state.
 
         Returns:
-            RGB image of shape (render_size, render_size, 3), or None without a render mode.
+            RGB image of shape (render_size, render_size, 3) in the mode `rgb_array`. None in the mode `human`, where
+            `reset` and `step` have shown the state already, and without a mode.
 
         Raises:
             gymnasium.error.ResetNeeded: Called before the first reset.
@@ -206,7 +217,19 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
             return None
         if self._steps_left is None:
             raise gymnasium.error.ResetNeeded(f"{self.task.id}: render() before the first reset")
-        return self._draw()
+        return self._draw() if self.render_mode == "rgb_array" else None
+
+    def _show(self) -> None:
+        """Shows the current state in the window, which the first one opens."""
+        if self._window is None:
+            self._window = Window(self.task.name, self._render_size, self.metadata["render_fps"])
+        self._window.show(self._draw())
+
+    @property
+    def controls(self) -> Mapping[str, tuple[int, float]] | None:
+        """How a person can play with the keyboard, see `newt_bench.playing`; None where nobody said."""
+        controls: Mapping[str, tuple[int, float]] | None = getattr(self._simulation, "controls", None)
+        return controls
 
     @property
     def renderer(self) -> str | None:
@@ -218,4 +241,6 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         if not self._closed:
             self._closed = True
             self._steps_left = None
+            if self._window is not None:
+                self._window.close()
             self._simulation.close()

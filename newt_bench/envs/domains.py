@@ -8,13 +8,12 @@ from typing import Any
 
 from newt_bench.catalogue import Task, load_domain
 from newt_bench.envs.simulation import Simulation
-from newt_bench.errors import DomainUnavailableError, InputError
+from newt_bench.errors import InputError
 from newt_bench.extras import import_optional
 
 __all__ = ["DOMAIN_MODULES", "check_options", "make_simulation"]
 
-#: Modules by domain, each importing one simulator. A domain that is missing here is in the catalogue but
-#: has no environments yet.
+#: Modules by domain, each importing one simulator.
 DOMAIN_MODULES: dict[str, str] = {
     "dmcontrol": "newt_bench.envs.dmcontrol",
     "dmcontrol-ext": "newt_bench.envs.dmcontrol_ext",
@@ -38,7 +37,6 @@ def make_simulation(task: Task, options: Mapping[str, Any]) -> Simulation:
 
     Raises:
         InputError: The domain has no such option.
-        DomainUnavailableError: This release has no environments for the domain.
         MissingExtraError: The simulator is not installed.
         SimulatorError: The simulator is installed but fails to import.
     """
@@ -55,14 +53,10 @@ def check_options(task: Task, options: Mapping[str, Any]) -> Callable[..., Simul
     Raises:
         NewtBenchError: As `make_simulation`.
     """
-    module_name = DOMAIN_MODULES.get(task.domain)
-    if module_name is None:
-        raise DomainUnavailableError(
-            f"{task.id}: this release of newt-bench lists the domain '{task.domain}' but cannot play it yet; "
-            f"playable: {', '.join(sorted(DOMAIN_MODULES))}. A later release will: pip install -U newt-bench"
-        )
     domain = load_domain(task.domain)
-    module: Any = import_optional(module_name, extra=domain.extra, packages=domain.packages, wanted_by=task.id)
+    module: Any = import_optional(
+        DOMAIN_MODULES[task.domain], extra=domain.extra, packages=domain.packages, wanted_by=task.id
+    )
     make: Callable[..., Simulation] = module.make
     known = list(inspect.signature(make).parameters)[1:]
     unknown = [option for option in options if option not in known]

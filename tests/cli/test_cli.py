@@ -136,12 +136,11 @@ def test_bad_input_is_one_sentence_and_exit_code_2(run_cli, tmp_path, arguments,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unplayable_domain_is_exit_code_1(run_python):
+def test_a_missing_simulator_is_exit_code_1(run_python):
     code = """
 import sys
 from newt_bench.cli import main
-from newt_bench.envs.domains import DOMAIN_MODULES
-DOMAIN_MODULES.pop("atari", None)
+sys.modules["ale_py"] = None
 sys.argv = ["newt-bench", "evaluate", "--tasks", "atari-pong"]
 main()
 """

@@ -1,4 +1,4 @@
-"""Every playable task: Gymnasium's own checks, determinism, horizon, published check values."""
+"""Every task: Gymnasium's own checks, determinism, horizon, published check values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from newt_bench.catalogue import Task
-from tests.conftest import PLAYABLE, load_data
+from tests.conftest import EVERY_TASK, load_data
 from tests.trajectories import Trajectory, play_all
 
 GOLDEN = load_data("golden.json")
 RECORD = load_data("trajectories.json")
-every_task = pytest.mark.parametrize("task", PLAYABLE, ids=PLAYABLE.names)
+every_task = pytest.mark.parametrize("task", EVERY_TASK, ids=EVERY_TASK.names)
 
 # What `check_env` says of unbounded observation spaces; simulators state no bounds.
 ALLOWED_WARNINGS = (
@@ -63,7 +63,7 @@ def test_trajectories_are_those_on_record(task: Task, played):
     assert now.reward_sum == pytest.approx(before["reward_sum"], abs=tolerance * max(1, abs(before["reward_sum"])))
 
 
-@pytest.mark.parametrize("task", [task for task in PLAYABLE if not task.fixed_start], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [task for task in EVERY_TASK if not task.fixed_start], ids=lambda task: task.name)
 def test_other_seed_other_episode(task: Task, played):
     first, second = played[0][task.name].digests
     assert first != second
@@ -92,7 +92,7 @@ def test_global_random_state_is_left_alone(task: Task):
     assert fingerprint() == before
 
 
-@pytest.mark.parametrize("task", [task for task in PLAYABLE if task.name in GOLDEN], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [task for task in EVERY_TASK if task.name in GOLDEN], ids=lambda task: task.name)
 def test_published_check_values(task: Task):
     """Observation and reward sums of the published benchmark: seed 0, 20 steps of sin(0.1 k + i).
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from newt_bench.envs.domains import DOMAIN_MODULES
-from tests.conftest import PLAYABLE
+from tests.conftest import EVERY_TASK
 
-FIRST_TASKS = {task.domain: task for task in reversed(PLAYABLE) if not task.assets}
+FIRST_TASKS = {task.domain: task for task in reversed(EVERY_TASK) if not task.assets}
 one_task_per_domain = pytest.mark.parametrize("task", FIRST_TASKS.values(), ids=lambda task: task.name)
 
 
