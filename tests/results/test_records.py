@@ -10,12 +10,10 @@ import jsonschema
 import pytest
 
 import newt_bench
-from newt_bench.content import content_folder
 from newt_bench.errors import ResultsError
 from newt_bench.results import EpisodeRecord, Protocol, Results, collect_provenance, load_results
 from newt_bench.schemas import RESULTS, load_schema
 
-RANDOM_RESULTS = content_folder("baselines") / "random" / "results"
 TASKS = ("newt/walker-run-v0", "newt/mw-reach-v0")
 
 
@@ -118,14 +116,3 @@ def test_failed_save_keeps_the_old_file(tmp_path):
         dataclasses.replace(make_results(), episodes=(record,)).save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("domain", sorted(path.stem for path in RANDOM_RESULTS.glob("*.json")))
-def test_shipped_results_of_the_random_agent(domain):
-    """The anchors in the catalogue come from these episodes."""
-    results = load_results(RANDOM_RESULTS / f"{domain}.json")
-    assert results.complete
-    for task in newt_bench.tasks(domain=domain):
-        returns = [r.episode_return for r in results.episodes if r.task == task.id]
-        assert task.random_return.episodes == len(returns)
-        assert task.random_return.mean == pytest.approx(sum(returns) / len(returns), abs=1e-4)

@@ -10,7 +10,7 @@ import pytest
 from newt_bench.envs.miniarcade.canvas import Canvas
 from newt_bench.envs.miniarcade.games.pong import Pong
 from tests.conftest import load_data
-from tests.envs.miniarcade.events import check_events
+from tests.envs.miniarcade.published import check_events
 
 SCENARIOS = load_data("miniarcade_vectors.json")["pygame-pong"]
 

@@ -10,7 +10,7 @@ import pytest
 from newt_bench.envs.miniarcade.canvas import Canvas
 from newt_bench.envs.miniarcade.games.rocket_collect import RocketCollect, _Asteroid
 from tests.conftest import load_data
-from tests.envs.miniarcade.events import check_events
+from tests.envs.miniarcade.published import check_events
 
 CLIMB, CONTACT = load_data("miniarcade_vectors.json")["pygame-rocket-collect"]
 STILL = [0.0, 0.0]

@@ -10,7 +10,7 @@ import pytest
 from newt_bench.envs.miniarcade.canvas import Canvas
 from newt_bench.envs.miniarcade.games.spaceship import Spaceship
 from tests.conftest import load_data
-from tests.envs.miniarcade.events import check_events
+from tests.envs.miniarcade.published import check_events
 
 (SCENARIO,) = load_data("miniarcade_vectors.json")["pygame-spaceship"]
 STILL = [0.0, 0.0]
