@@ -40,6 +40,14 @@ def standin_assets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_screen() -> Iterator[None]:
+    """Windows open on SDL's driver without a screen, on machines with one too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDL_VIDEODRIVER", "dummy")
+        yield
+
+
 @pytest.fixture
 def run_python(tmp_path: Path) -> RunPython:
     """Runs code in a fresh interpreter, away from the checkout.

@@ -1,4 +1,4 @@
-"""Windows and keys, on SDL's video driver without a screen."""
+"""Windows and keys, on SDL's video driver without a screen (see `no_screen`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from newt_bench.playing import describe_controls, play
 
 # Keys that a person presses before the window opens; the game finds them waiting.
 PRESS = """
-import os
-os.environ["SDL_VIDEODRIVER"] = "dummy"
 import pygame
 pygame.display.init()
 def press(key):
@@ -77,8 +75,6 @@ print(play("pygame-cartpole-balance", seed=1, size=64, speed=100).episode_return
 
 def test_the_window_shows_the_frames(run_python):
     run_python("""
-import os
-os.environ["SDL_VIDEODRIVER"] = "dummy"
 import gymnasium, newt_bench, numpy as np, pygame
 shown = gymnasium.make("newt/pygame-pong-v0", render_mode="human", render_size=64)
 drawn = gymnasium.make("newt/pygame-pong-v0", render_mode="rgb_array", render_size=64)
@@ -125,8 +121,7 @@ gymnasium.make("newt/pygame-pong-v0", render_mode="human").reset()
     ("arguments", "message"),
     [(("walker-run",), "cannot be played with keys"), (("pygame-pang",), "Did you mean 'pygame-pong'")],
 )
-def test_bad_tasks(monkeypatch, arguments, message):
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+def test_bad_tasks(arguments, message):
     with pytest.raises(InputError, match=message):
         play(*arguments)
 
