@@ -135,7 +135,7 @@ def test_reset_options_are_refused(env):
     ("arguments", "message"),
     [
         ({"obs_type": "pixels"}, "obs_type must be one of state, rgb, state_rgb, not 'pixels'"),
-        ({"render_mode": "human"}, "'human'"),
+        ({"render_mode": "ansi"}, "render_mode must be None, 'rgb_array' or 'human', not 'ansi'"),
         ({"render_size": 8}, r"\[16, 2048\]"),
         ({"frame_skip": 4}, "newt/cartpole-swingup-v0 has no option 'frame_skip'"),
     ],

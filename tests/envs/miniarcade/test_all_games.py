@@ -125,13 +125,14 @@ def test_states_need_no_drawing_library(run_python):
 import sys
 sys.modules["pygame"] = None
 import gymnasium, newt_bench
+from newt_bench.errors import MissingExtraError
 for task in newt_bench.tasks(domain="miniarcade"):
     env = gymnasium.make(task.id, render_mode="rgb_array")
     env.reset(seed=0)
     env.step(env.action_space.sample())
 try:
     env.render()
-except newt_bench.MissingExtraError as error:
+except MissingExtraError as error:
     print(error)
 """)
     assert 'pip install "newt-bench[arcade]"' in child.stdout
