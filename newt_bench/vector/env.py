@@ -168,7 +168,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
             InputError: The seed is no single integer from 0 up, or options were given.
             WorkerError: A worker failed.
         """
-        self._check_open()
+        self._check_usable()
         if options:
             raise InputError(f"There are no reset options, got {sorted(options)}")
         if seed is not None:
@@ -232,7 +232,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
             InputError: Fewer slots are pending.
             WorkerError: A worker failed.
         """
-        self._check_open()
+        self._check_usable()
         pending = int(self._pool.pending.sum())
         if not 1 <= min_slots <= pending:
             raise InputError(f"min_slots must lie in 1..{pending}, the number of pending slots, not {min_slots}")
@@ -262,7 +262,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
 
     def _submit(self, command: bytes, actions: ArrayLike, slots: NDArray[np.int64]) -> None:
         """Checks everything before anything is written, so that a refused call changes nothing."""
-        self._check_open()
+        self._check_usable()
         if not self._started:
             raise gymnasium.error.ResetNeeded("step or send before the first reset")
         if self._pool.pending[slots].any():
@@ -339,9 +339,10 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
         for name in self._remembered():
             getattr(self._buffers, f"final_{name}")[slots] = self._previous[name][slots]
 
-    def _check_open(self) -> None:
+    def _check_usable(self) -> None:
         if self.closed:
             raise gymnasium.error.ClosedEnvironmentError("the vector environment is closed")
+        self._pool.check()
 
     def close_extras(self, **kwargs: Any) -> None:
         """Ends the workers. Called by `close`."""

@@ -131,11 +131,7 @@ class Pool:
         Args:
             command: `RESET`, `STEP` or `STEP_EACH`.
             slots: Their indices; none may be pending.
-
-        Raises:
-            WorkerError: A worker failed before.
         """
-        self._check()
         self.pending[slots] = True
         owners = self._owner[slots]
         for worker in self._workers:
@@ -164,13 +160,13 @@ class Pool:
         Raises:
             WorkerError: A worker failed, and is not restarted.
         """
-        self._check()
         finished: list[int] = []
         while len(finished) < minimum:
             finished += self._attend()
         return np.array(sorted(finished), np.int64)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises the `WorkerError` that ended the pool, if one did."""
         if self._fault is not None:
             message = f"The vector environment was ended by an earlier fault. It was: {self._fault}"
             raise WorkerError(message, self._fault.task, self._fault.slot)
@@ -258,6 +254,7 @@ class Pool:
         self._buffers.current[worker.plan.index] = -1
         worker.ready = worker.useful = False
         worker.silent = 0.0
+        worker.progress = int(self._buffers.progress[worker.plan.index])
         worker.child = self._start(worker.plan)
         slots = np.array(list(worker.plan.slots))
         pending = self.pending[slots]

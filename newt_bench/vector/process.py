@@ -62,6 +62,7 @@ class Child:
 
     Attributes:
         connection: Sends to the process and receives from it; receiving raises `EOFError` once it is gone.
+        pid: Its process id.
     """
 
     def __init__(
@@ -75,11 +76,8 @@ class Child:
             self._process.start()
         theirs.close()
         watched.close()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return int(self._process.pid)
+        self.pid: int = self._process.pid
+        self._ended = False
 
     def send(self, message: bytes) -> None:
         """Sends bytes; a process that is gone is noticed when something is received from it."""
@@ -97,7 +95,10 @@ class Child:
         return f"ended with exit code {code}"
 
     def end(self, patience: float = 0.0) -> None:
-        """Closes the connections, waits a little, kills the process if it still runs, and forgets it."""
+        """Closes the connections, waits a little, and kills the process if it still runs. Later calls do nothing."""
+        if self._ended:
+            return
+        self._ended = True
         self.connection.close()
         self._lifeline.close()
         self._process.join(patience)
