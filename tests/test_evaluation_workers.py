@@ -75,7 +75,13 @@ def test_results_do_not_depend_on_the_number_of_workers(agent, tmp_path):
 
 
 def test_pixels_and_renderers():
-    shown = {"tasks": ("mujoco-reacher", "lunarlander-hover"), "episodes": 1, "seed": 0, "obs_type": "rgb", "render_size": 32}
+    shown = {
+        "tasks": ("mujoco-reacher", "lunarlander-hover"),
+        "episodes": 1,
+        "seed": 0,
+        "obs_type": "rgb",
+        "render_size": 32,
+    }
     alone, many = run(**shown), run(**shown, workers=2)
     assert many.episodes == alone.episodes
     assert many.provenance["renderers"] == alone.provenance["renderers"] != {}
