@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from newt_bench.errors import NewtBenchError
     from newt_bench.evaluation import evaluate
     from newt_bench.results import Results, load_results
+    from newt_bench.vector import make_vec
 
 __all__ = [
     "Agent",
@@ -33,6 +34,7 @@ __all__ = [
     "evaluate",
     "get_task",
     "load_results",
+    "make_vec",
     "tasks",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "evaluate": "newt_bench.evaluation",
     "get_task": "newt_bench.catalogue",
     "load_results": "newt_bench.results",
+    "make_vec": "newt_bench.vector",
     "tasks": "newt_bench.catalogue",
 }
 

@@ -21,6 +21,7 @@ __all__ = [
     "ResultsError",
     "SimulatorError",
     "UnknownTaskError",
+    "WorkerError",
 ]
 
 
@@ -66,3 +67,20 @@ class DownloadError(NewtBenchError):
 
 class RenderingError(NewtBenchError, RuntimeError):
     """No graphics back end works on this machine."""
+
+
+class WorkerError(NewtBenchError, RuntimeError):
+    """An environment in a worker process raised, or the process died or hung.
+
+    Attributes:
+        task: Id of the task that was being played.
+        slot: Index of the slot that played it, or None in evaluation.
+    """
+
+    def __init__(self, message: str, task: str, slot: int | None = None) -> None:
+        super().__init__(message, task, slot)  # all of them, so that it pickles
+        self.task = task
+        self.slot = slot
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -52,7 +52,7 @@ def test_records_match_an_episode_played_by_hand():
     record = run(tasks="cartpole-swingup", episodes=1, seed=9).episodes[0]
     env = gymnasium.make(record.task)
     agent = RandomAgent([env.unwrapped.task])
-    from newt_bench.evaluation import _unit_seed
+    from newt_bench.evaluation.playing import _unit_seed
 
     agent.reset(_unit_seed(9, env.unwrapped.task))
     env.reset(seed=record.reset_seed)

@@ -40,6 +40,7 @@ def evaluate_agent(
         list[str] | None,
         typer.Option(help="key=value to make the environments with, such as joystick=deadzone; repeat for several."),
     ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that play tasks and seeds side by side.")] = 1,
 ) -> None:
     """Evaluate an agent and print its scores."""
     search_current_directory()
@@ -55,6 +56,7 @@ def evaluate_agent(
             env_options=parse_options(env_option or []),
             out=out,
             resume=resume,
+            workers=workers,
         )
     except KeyboardInterrupt:
         kept = f"; finished tasks are in {out}, continue with --resume" if out and out.exists() else ""

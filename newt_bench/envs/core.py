@@ -236,6 +236,11 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
         """What draws the frames, such as `egl: llvmpipe (...)`; None before the first frame."""
         return self._simulation.renderer
 
+    @property
+    def rebuilds_for_seeds(self) -> bool:
+        """Whether a reset with a seed builds the simulation anew, which takes time; see `Rebuildable`."""
+        return isinstance(self._simulation, Rebuildable)
+
     def close(self) -> None:
         """Frees the simulator. Later calls do nothing."""
         if not self._closed:
