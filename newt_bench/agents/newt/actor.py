@@ -49,20 +49,24 @@ class Actor:
         Returns:
             Shape (slots, 16).
         """
-        config = self.model.config
-        length = 1 if self.explore else config.open_loop
-        self._prepare(first, length, obs.device)
+        length = self._length
+        self.begin(first)
         if length == 1:
-            return self._decide(obs, task, step, planning)[0]
+            return self._decide(obs, task, torch.ones_like(first), step, planning)[0]
         look = self._played >= length
         if bool(look.any()):
-            sequence = self._decide(obs, task, step, planning)
+            sequence = self._decide(obs, task, look, step, planning)
             fresh = prolong(self.model, obs, task, sequence, length)
             self._queue = torch.where(look[:, None], fresh, self._queue)
             self._played[look] = 0
         actions = self._queue[self._played, torch.arange(len(task), device=obs.device)]
         self._played += 1
         return actions
+
+    @property
+    def _length(self) -> int:
+        """Actions per look."""
+        return 1 if self.explore else self.model.config.open_loop
 
     def prior(self, obs: Tensor, task: Tensor) -> Tensor:
         """The policy prior's actions: its mean in evaluation, a sample in training. Shape (slots, 16)."""
@@ -87,8 +91,13 @@ class Actor:
         self._played = tensors["played"].to(device)
         self.randomness.load_state(randomness)
 
-    def _prepare(self, first: Tensor, length: int, device: torch.device) -> None:
-        slots = len(first)
+    def begin(self, first: Tensor) -> None:
+        """Forgets the slots where an episode begins. `act` calls it; call it where something else acts.
+
+        Raises:
+            AgentError: There are other slots than before, in the middle of episodes.
+        """
+        slots, length, device = len(first), self._length, first.device
         if self._mean.dim() == 1 or self._mean.shape[1] != slots:
             if not bool(first.all()):
                 raise AgentError(f"The number of slots became {slots} in the middle of episodes")
@@ -99,8 +108,11 @@ class Actor:
         self._mean *= ~first[:, None]
         self._played[first] = length
 
-    def _decide(self, obs: Tensor, task: Tensor, step: int, planning: bool) -> Tensor:
-        """A sequence to play, shape (1 or H, slots, 16), of which the first action may carry noise."""
+    def _decide(self, obs: Tensor, task: Tensor, look: Tensor, step: int, planning: bool) -> Tensor:
+        """A sequence to play, shape (1 or H, slots, 16), of which the first action may carry noise.
+
+        What is remembered of the slots that do not look, shape (slots,), stays.
+        """
         if not planning:
             return self.prior(obs, task).unsqueeze(0)
         config = self.model.config
@@ -114,5 +126,7 @@ class Actor:
             explore=self.explore,
             deterministic=config.deterministic and not self.explore,
         )
-        self._mean = torch.cat((found.mean[1:], torch.zeros_like(found.mean[:1])))
+        ahead = min(self._length, config.horizon)
+        shifted = torch.cat((found.mean[ahead:], torch.zeros_like(found.mean[:ahead])))
+        self._mean = torch.where(look[:, None], shifted, self._mean)
         return torch.cat((found.action[None], found.sequence[1:]))

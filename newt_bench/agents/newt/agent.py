@@ -153,6 +153,7 @@ class NewtAgent(Agent):
         seeding = torch.from_numpy(self._seeding(task)).to(self._device)
         early = actor.prior(seen, index) if self.pretrained else actor.uniform(index)
         if bool(seeding.all()):
+            actor.begin(begins)
             return _numpy(early)
         late = actor.act(seen, index, begins, step=self.steps, planning=self.config.planning)
         return _numpy(torch.where(seeding[:, None], early, late))

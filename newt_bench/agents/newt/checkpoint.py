@@ -21,6 +21,7 @@ from newt_bench.agents.shared.checkpoints import (
     tensor_mismatches,
     write_tensors,
 )
+from newt_bench.atomic import write_text
 from newt_bench.catalogue import Task
 from newt_bench.errors import AgentError
 from newt_bench.replay import Recorder, Replay
@@ -34,6 +35,7 @@ __all__ = [
     "FORMAT",
     "TASK_TENSORS",
     "Found",
+    "as_json",
     "atomic_folder",
     "description",
     "load_training",
@@ -99,10 +101,15 @@ def description(
     }
 
 
+def as_json(content: Mapping[str, Any]) -> str:
+    """Text of a checkpoint's `config.json`."""
+    return json.dumps(content, indent=1) + "\n"
+
+
 def write(folder: Path, agent: NewtAgent) -> None:
     """Writes weights and settings."""
     content = description(agent.config.to_dict(), agent.tasks, agent.steps, agent.text_encoder)
-    (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / CONFIG, as_json(content))
     write_tensors(folder / WEIGHTS, agent.model.state_dict())
 
 
@@ -215,7 +222,7 @@ def _part(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _tensors(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    return {name: torch.from_numpy(np.asarray(array, order="C")) for name, array in arrays.items()}
 
 
 def _unfit(folder: Path, problems: Sequence[str]) -> AgentError:
