@@ -99,6 +99,7 @@ class ClipEncoder:
         self._torch = torch
         self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
         self._model: Any = CLIPTextModel.from_pretrained(model).eval()
+        self._max_tokens = int(self._model.config.max_position_embeddings)
         self.name = model
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -106,7 +107,7 @@ class ClipEncoder:
         rows = []
         with self._torch.inference_mode():
             for text in texts:
-                tokens = self._tokenizer(text, return_tensors="pt", truncation=True)
+                tokens = self._tokenizer(text, return_tensors="pt", truncation=True, max_length=self._max_tokens)
                 states = self._model(input_ids=tokens["input_ids"]).last_hidden_state[0]
                 rows.append(states.mean(0).float().numpy())
         return np.stack(rows)

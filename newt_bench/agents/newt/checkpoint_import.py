@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,12 +112,11 @@ def _layers(model: WorldModel, width: int) -> Iterator[tuple[str, _Parts]]:
             last_of_latent = name in ("encoder", "dynamics") and i == len(net.layers) - 1
             outputs, inputs = layer.weight.shape[-2:]
             total = inputs + width if i == 0 else inputs
-            rest = torch.arange(first + width, total)
             for ours, _ in layer.named_parameters():
                 theirs = "weight" if ours == "task_weight" else _PARAMETERS[ours]
                 columns = None
                 if i == 0 and ours == "weight":
-                    columns = torch.cat((main, rest))
+                    columns = torch.cat((main, torch.arange(first + width, total)))
                 elif ours == "task_weight":
                     columns = torch.arange(first, first + width)
                 shape = (outputs, total) if theirs == "weight" else (outputs,)
@@ -130,7 +130,9 @@ def _read(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise AgentError(f"{file} is missing")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about pickles of other kinds, refused below
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise AgentError(
             f"{file} is not a PyTorch file of tensors alone and was not read: {str(error).splitlines()[0]}"
