@@ -41,11 +41,11 @@ def plain_mlp(mlp: MLP, main: int, head: int | None = None) -> nn.Sequential:
         weight = part(layer.weight)
         if i == 0 and layer.task_weight is not None:
             weight = torch.cat((weight[:, :main], part(layer.task_weight), weight[:, main:]), 1)
-        linear = nn.Linear(weight.shape[1], weight.shape[0])
+        linear = nn.Linear(weight.shape[1], weight.shape[0], device=weight.device)
         linear.weight.data, linear.bias.data = weight.clone(), part(layer.bias).clone()
         modules.append(linear)
         if layer.norm_weight is not None and layer.norm_bias is not None:
-            norm = nn.LayerNorm(len(weight))
+            norm = nn.LayerNorm(len(weight), device=weight.device)
             norm.weight.data, norm.bias.data = part(layer.norm_weight).clone(), part(layer.norm_bias).clone()
             last = i == len(mlp.layers) - 1
             modules += [norm, SimNorm(mlp.sim_norm_group) if last and mlp.sim_norm_group else nn.Mish()]
@@ -66,8 +66,10 @@ class PlainNewt:
         heads = range(self.config.dims.num_q)
         self.critics = nn.ModuleList(plain_mlp(model.critics, latent, head) for head in heads)
         self.targets = nn.ModuleList(plain_mlp(model.target_critics, latent, head) for head in heads)
-        self.bins = torch.linspace(-self.config.bin_range, self.config.bin_range, self.config.bins)
-        self.scale = torch.ones(())
+        self.bins = torch.linspace(
+            -self.config.bin_range, self.config.bin_range, self.config.bins, device=self.masks.device
+        )
+        self.scale = torch.ones((), device=self.masks.device)
         rate = self.config.learning_rate
         groups = [{"params": self.encoder.parameters(), "lr": rate * self.config.encoder_lr_scale}]
         nets = (self.dynamics, self.reward_head, self.critics)
@@ -107,7 +109,7 @@ class PlainNewt:
 
     def update(self, batch: Batch, random: Randomness) -> dict[str, Tensor]:
         config, task, horizon = self.config, batch.task, len(batch.action)
-        rho = torch.tensor([config.rho**t for t in range(horizon + 1)])
+        rho = torch.tensor([config.rho**t for t in range(horizon + 1)], device=batch.obs.device)
         rho = rho / rho.sum()
         with torch.no_grad():
             following = [self.encode(obs, task) for obs in batch.obs[1:]]
@@ -117,7 +119,7 @@ class PlainNewt:
             q = self.mean(self.q(self.targets, stacked, self.act(stacked, task, noise)[0], task))[two]
             target = batch.reward + self.discounts[task] * q.amin(0)
         z = [self.encode(batch.obs[0], task)]
-        consistency = reward = value = torch.zeros(())
+        consistency = reward = value = self.scale * 0
         for t in range(horizon):
             q_logits = self.q(self.critics, z[t], batch.action[t], task)
             value = value + rho[t] * self.cross_entropy(q_logits, target[t]).mean(1).mean()
@@ -155,7 +157,7 @@ class PlainNewt:
             noise = random.normal(horizon, n - p, slots, 16)
             drawn = (mean[:, None] + std[:, None] * noise).clamp(-1, 1) * mask
             actions = torch.cat((rollouts, drawn), 1)
-            z, values, discount = z0.repeat(n, 1, 1), torch.zeros(n, slots), torch.ones(slots)
+            z, values, discount = z0.repeat(n, 1, 1), z0.new_zeros(n, slots), z0.new_ones(slots)
             for a in actions:
                 values = values + discount * self.mean(self.step(self.reward_head, z, a, task))
                 z, discount = self.step(self.dynamics, z, a, task), discount * self.discounts[task]

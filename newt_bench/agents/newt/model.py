@@ -194,6 +194,8 @@ class WorldModel(nn.Module):
         """
         name = "target_critics" if target else "critics"
         critics: Critics = getattr(self, name)
+        if action.requires_grad and not z.requires_grad:
+            return self.bins.mean(critics.some(action, context[name], heads, fixed=z))
         return self.bins.mean(critics.some(torch.cat((z, action), -1), context[name], heads))
 
     def act(self, z: Tensor, context: Context, noise: Tensor) -> PolicySample:

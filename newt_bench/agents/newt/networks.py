@@ -204,19 +204,24 @@ class Critics(MLP):
             return torch.stack([_run(list(layers), x, part, None) for layers, part in parts])
         return _run_stacked([layer.tensors() for layer in self.layers], x, context)  # type: ignore[operator]
 
-    def some(self, x: Tensor, context: Tensor, heads: Sequence[int]) -> Tensor:
+    def some(self, x: Tensor, context: Tensor, heads: Sequence[int], fixed: Tensor | None = None) -> Tensor:
         """Computes the outputs of some heads, with their parameters held fixed.
 
         Args:
             x: Shape (..., inputs).
             context: As for `forward`.
             heads: Indices of the heads.
+            fixed: Leading columns of the input that want no gradient, of which x is then the rest: their part of
+                the backward pass, almost all of the first layer's, is saved.
 
         Returns:
             Shape (len(heads), ..., outputs), with a gradient for x only.
         """
         layers = [layer.some_heads(heads) for layer in self.layers]  # type: ignore[operator]
         contexts = [context[h].detach() for h in heads]
+        if fixed is not None:
+            weights = [tensors.weight[:, : fixed.shape[-1]] for tensors in layers[0]]
+            contexts = [functional.linear(fixed, w).add_(c) for w, c in zip(weights, contexts, strict=True)]
         if x.device.type == "cpu":
             runs = zip(zip(*layers, strict=True), contexts, strict=True)
             return torch.stack([_run(list(head), x, part, None) for head, part in runs])
@@ -255,7 +260,7 @@ def _run_stacked(layers: Sequence[_Tensors], x: Tensor, context: Tensor) -> Tens
         if i > 0:
             y = torch.baddbmm(bias.unsqueeze(1), y, weight.transpose(1, 2))
         else:
-            y = torch.bmm(y, weight.transpose(1, 2)).unflatten(1, batch)
+            y = torch.bmm(y, weight[..., -y.shape[-1] :].transpose(1, 2)).unflatten(1, batch)
             axes = y.dim() - context.dim()  # leading time or candidate axes that the context is shared over
             y = (y + context.unflatten(0, (-1, *[1] * axes))).flatten(1, -2)
         if norm_weight is not None and norm_bias is not None:

@@ -87,6 +87,6 @@ def _mish_slope(y: Tensor) -> Tensor:
     """Derivative of Mish: 1 - 2/q + 4 y w (1 + w) / q^2."""
     w = y.clamp(max=_SATURATION).exp_()
     v = w + 1
-    r = torch.addcmul(torch.ones((), dtype=y.dtype, device=y.device), v, v).reciprocal_()
-    slope = w.mul_(v).mul_(y).mul_(r).mul_(4).sub_(2)
-    return slope.mul_(r).add_(1)
+    one = torch.ones((), dtype=y.dtype, device=y.device)
+    r = torch.addcmul(one, v, v).reciprocal_()
+    return torch.addcmul(one, w.mul_(v).mul_(y).mul_(r).sub_(0.5), r, value=4)

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from newt_bench.agents.newt import SIZES, NewtConfig
 from newt_bench.agents.newt.model import WorldModel
-from newt_bench.agents.newt.networks import _run_stacked
+from newt_bench.agents.newt.networks import _run_stacked, _stack
 from newt_bench.errors import AgentError
 from tests.agents.newt.conftest import make_agent, make_model
 
@@ -70,6 +71,20 @@ def test_some_heads_leave_parameters_without_gradient():
     model.q(z, torch.rand(4, 16), model.context(torch.zeros(4, dtype=torch.long)), (1, 2)).sum().backward()
     assert z.grad.abs().max() > 0
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_gradients_for_actions_alone_are_those_for_everything():
+    model = make_model()
+    context = model.context(torch.tensor([0, 1, 2]))
+    z, action = torch.rand(2, 3, 32), torch.rand(2, 3, 16).requires_grad_()
+    alone = torch.autograd.grad(model.q(z, action, context, (2, 1)).sum(), action)[0]
+    everything = torch.autograd.grad(model.q(z.requires_grad_(), action, context, (2, 1)).sum(), action)[0]
+    torch.testing.assert_close(alone, everything)
+    layers = [layer.some_heads((2, 1)) for layer in model.critics.layers]
+    first = functional.linear(z, layers[0][0].weight[:, :32]) + context["critics"][2]
+    second = functional.linear(z, layers[0][1].weight[:, :32]) + context["critics"][1]
+    stacked = _run_stacked([_stack(layer) for layer in layers], action, torch.stack((first, second)))
+    torch.testing.assert_close(model.bins.mean(stacked), model.q(z, action, context, (2, 1)), rtol=1e-5, atol=1e-5)
 
 
 def test_a_forked_context_gives_the_same_steps():
