@@ -1,0 +1,322 @@
+"""Newt: one language-conditioned world model for many tasks (arXiv 2511.19584)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from newt_bench.agents.base import Agent, Mode, Observation
+from newt_bench.agents.newt import checkpoint
+from newt_bench.agents.newt.actor import Actor
+from newt_bench.agents.newt.config import NewtConfig
+from newt_bench.agents.newt.learner import Learner
+from newt_bench.agents.newt.losses import Batch
+from newt_bench.agents.newt.model import WorldModel
+from newt_bench.agents.newt.perception import Perception
+from newt_bench.agents.shared.distributed import rank_and_world
+from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.catalogue import Task
+from newt_bench.errors import AgentError
+from newt_bench.language import CLIP_MODEL, TextEncoder, text_encoder
+from newt_bench.replay import Episode, Recorder, Replay
+
+__all__ = ["NewtAgent"]
+
+# Independent streams of random numbers, by what they are for.
+_LEARNING, _TRAINING, _EVALUATION = range(3)
+
+
+class NewtAgent(Agent):
+    """The reference agent: a TD-MPC2-style world model with planning, for one task or many.
+
+    Args:
+        tasks: Any tasks.
+        seed: Seed of initial weights, exploration and replay.
+        config: Hyper-parameters.
+        checkpoint: Folder of a checkpoint to act from or to train on from; `tasks` may be some of its tasks.
+            Weights, tasks and settings are its; the replay buffers and optimisers are not. See `load`.
+        encoder: Embeds the tasks' texts; by default CLIP, or a stand-in where it cannot be had.
+        device: Where to compute; by default the GPU if there is one.
+        replay_folder: Keep the replay buffers in files there instead of in memory.
+        options: Single hyper-parameters by name, on top of `config` or of the checkpoint's.
+
+    Attributes:
+        config: Hyper-parameters, all resolved.
+        model: The networks.
+        learner: The optimisers.
+        steps: Environment steps observed, summed over slots.
+        pretrained: Whether the policy prior has learned something before the first step.
+        text_encoder: Name of what made the embeddings, or None if there are none.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        seed: int = 0,
+        *,
+        config: NewtConfig | None = None,
+        checkpoint: str | Path | None = None,
+        encoder: TextEncoder | None = None,
+        device: str | torch.device | None = None,
+        replay_folder: str | Path | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(tasks, seed)
+        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._encoder, self._replay_folder = encoder, Path(replay_folder) if replay_folder else None
+        self.steps, self.pretrained = 0, False
+        self.text_encoder: str | None = None
+        if checkpoint is not None:
+            self._restore(Path(checkpoint), options)
+        else:
+            given = (config or NewtConfig()).to_dict() | options
+            self.config = NewtConfig.from_options(given).resolved(len(self.tasks))
+            self._build(self._embed(self.tasks))
+        self._start()
+
+    # What the agent is made of
+
+    def _restore(self, folder: Path, options: Mapping[str, Any]) -> None:
+        found = checkpoint.read(folder, self.tasks)
+        self.config = NewtConfig.from_options({**found.config, **options})
+        self.steps, self.pretrained, self.text_encoder = found.steps, True, found.text_encoder
+        self._build(found.embeddings)
+        checkpoint.load_weights(self.model, found, folder)
+
+    def _embed(self, tasks: Sequence[Task]) -> Tensor:
+        """Embeddings of the tasks: (tasks, width)."""
+        if self.config.conditioning == "none":
+            return torch.zeros(len(tasks), 0)
+        if self.config.conditioning == "one-hot":
+            return torch.eye(len(tasks))
+        texts = [task.text for task in tasks]
+        encoder = self._encoder or text_encoder(texts, self.text_encoder or CLIP_MODEL)
+        if self.text_encoder not in (None, encoder.name):
+            raise AgentError(
+                f"The agent knows texts by {self.text_encoder}; {encoder.name} does not give the same embeddings"
+            )
+        self.text_encoder = encoder.name
+        embeddings = torch.from_numpy(encoder(texts))
+        return torch.nn.functional.normalize(embeddings) if self.config.normalize_language else embeddings
+
+    def _build(self, embeddings: Tensor) -> None:
+        self.model = WorldModel(
+            self.config,
+            embeddings,
+            [task.action_dim for task in self.tasks],
+            [task.discount for task in self.tasks],
+            torch.Generator().manual_seed(self.seed),
+        ).to(self._device)
+
+    def _start(self) -> None:
+        """Everything around the model, as new."""
+        self.learner = Learner(self.model, self._randomness(_LEARNING))
+        self._actors = {
+            "train": Actor(self.model, self._randomness(_TRAINING), explore=True),
+            "eval": Actor(self.model, self._randomness(_EVALUATION), explore=False),
+        }
+        self._perception = Perception(self.tasks, self._device, pixels=self.config.pixels)
+        self._replay: Replay | None = None
+        self._demonstrations: Replay | None = None
+        self._recorder: Recorder | None = None
+        self._slot_steps = np.zeros(0, np.int64)
+        self._owed = 0.0
+
+    def _randomness(self, purpose: int) -> Randomness:
+        return Randomness((self.seed, rank_and_world()[0], purpose), self._device)
+
+    # Acting
+
+    def act(
+        self, obs: Observation, task: NDArray[np.int64], first: NDArray[np.bool_], mode: Mode
+    ) -> NDArray[np.float32]:
+        """See `Agent.act`.
+
+        In training, each slot's first steps are played without planning. In evaluation, the policy prior acts
+        alone before the first step of training.
+        """
+        actor = self._actors[mode]
+        seen = self._perception.tensor(obs)
+        index, begins = torch.from_numpy(task).to(self._device), torch.from_numpy(first).to(self._device)
+        if mode == "eval":
+            planning = self.config.planning and self.steps > 0
+            return _numpy(actor.act(seen, index, begins, step=self.steps, planning=planning))
+        if self._recorder is not None and len(self._recorder) == len(task):
+            self._recorder.restart(first)
+        seeding = torch.from_numpy(self._seeding(task)).to(self._device)
+        early = actor.prior(seen, index) if self.pretrained else actor.uniform(index)
+        if bool(seeding.all()):
+            actor.begin(begins)
+            return _numpy(early)
+        late = actor.act(seen, index, begins, step=self.steps, planning=self.config.planning)
+        return _numpy(torch.where(seeding[:, None], early, late))
+
+    def reset(self, seed: int) -> None:
+        """Forgets the slots of evaluation and seeds its randomness; training goes on undisturbed."""
+        randomness = Randomness((seed, _EVALUATION), self._device)
+        self._actors["eval"] = Actor(self.model, randomness, explore=False)
+
+    def _seeding(self, task: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each slot is in its first episodes."""
+        if len(self._slot_steps) != len(task):
+            self._slot_steps = np.zeros(len(task), np.int64)
+        lengths = np.array([t.max_episode_steps for t in self.tasks])
+        return self._slot_steps < self.config.seed_episodes * lengths[task]
+
+    # Learning
+
+    def observe(
+        self,
+        obs: Observation,
+        task: NDArray[np.int64],
+        action: NDArray[np.float32],
+        reward: NDArray[np.float32],
+        next_obs: Observation,
+        last: NDArray[np.bool_],
+    ) -> None:
+        """See `Agent.observe`."""
+        seen = self._perception
+        if self._recorder is None or len(self._recorder) != len(task):
+            longest = max(t.max_episode_steps for t in self.tasks)
+            self._recorder = Recorder(len(task), longest, seen.width, seen.action_width)
+        rows, following = seen.rows(obs), seen.rows(next_obs)
+        played = action[:, : seen.action_width]
+        for episode in self._recorder.record(rows, played, reward, following, last, task):
+            self.replay.add(episode)
+        if not self._seeding(task).any():
+            self._owed += self.config.updates_per_step * len(task)
+        self._slot_steps += 1
+        self.steps += len(task)
+
+    def update(self) -> dict[str, float]:
+        """Does the updates that the steps observed since have earned: `updates_per_step` for each.
+
+        Nothing is earned while slots are in their first episodes.
+        """
+        metrics: dict[str, Tensor] = {}
+        while self._owed >= 1 and self._replay is not None and self._replay.num_episodes:
+            self._owed -= 1
+            metrics = self.learner.update(self._batch())
+        return {name: float(value) for name, value in metrics.items()}
+
+    def add_demonstrations(self, demonstrations: Iterable[Episode]) -> None:
+        """Takes in demonstrations. From then on, they are part of every batch.
+
+        Args:
+            demonstrations: Episodes; with pixels, their observations hold state and image features side by side.
+        """
+        for episode in demonstrations:
+            if self._demonstrations is None:
+                self._demonstrations = self._buffer("demonstrations")
+            self._demonstrations.add(self._perception.fitted(episode))
+        if self._demonstrations is not None and not self.learner.updates and not self.pretrained:
+            self.learner.warmup = True
+
+    def pretrain(self, demonstrations: Any = None) -> None:
+        """Learns from demonstrations alone, until `pretrain_updates` are done. Without any, does nothing.
+
+        Args:
+            demonstrations: Episodes to add first, see `add_demonstrations`; or None.
+        """
+        self.add_demonstrations(demonstrations or ())
+        while self.pretrain_step():
+            pass
+
+    def pretrain_step(self) -> dict[str, float]:
+        """One update on demonstrations alone; an empty dictionary, and nothing done, when none is left to do."""
+        if self._demonstrations is None or self.learner.updates >= self.config.pretrain_updates:
+            return {}
+        self.pretrained = True
+        batch = self._to_batch([(self._demonstrations, self.config.batch_size)])
+        return {name: float(value) for name, value in self.learner.pretrain(batch).items()}
+
+    def adapt(self, task: Task) -> None:
+        """Goes on with one new task: its text is embedded, and buffers, optimisers and counts start anew.
+
+        Raises:
+            AgentError: The text encoder that the agent was trained with cannot be had.
+        """
+        self.config = dataclasses.replace(self.config, constrained_planning=False)
+        width = self.model.embeddings.shape[1]
+        # A one-hot vector says nothing of a task that it has no place for.
+        embeddings = self._embed([task]) if self.config.conditioning == "language" else torch.zeros(1, width)
+        self.tasks = (task,)
+        weights = {k: v for k, v in self.model.state_dict().items() if k not in checkpoint.TASK_TENSORS}
+        self._build(embeddings)
+        self.model.load_state_dict(weights, strict=False)
+        self.steps, self.pretrained = 0, True
+        self._start()
+
+    @property
+    def replay(self) -> Replay:
+        """The buffer of online episodes; made when first used."""
+        if self._replay is None:
+            self._replay = self._buffer("online")
+        return self._replay
+
+    def _buffer(self, name: str) -> Replay:
+        config = self.config
+        return Replay(
+            config.replay_capacity,
+            self._perception.width,
+            self._perception.action_width,
+            horizon=config.horizon,
+            sampling=config.replay_sampling,
+            folder=self._replay_folder / name if self._replay_folder else None,
+        )
+
+    def _batch(self) -> Batch:
+        size = self.config.batch_size
+        demos = round(self.config.demo_fraction * size) if self._demonstrations is not None else 0
+        parts = [(self.replay, size - demos)]
+        if self._demonstrations is not None and demos:
+            parts.append((self._demonstrations, demos))
+        return self._to_batch(parts)
+
+    def _to_batch(self, parts: Sequence[tuple[Replay, int]]) -> Batch:
+        drawn = [buffer.sample(count, self.learner.randomness.host) for buffer, count in parts if count]
+        return self._perception.batch(drawn)
+
+    # Checkpoints
+
+    def save(self, folder: Path, *, resumable: bool = True) -> None:
+        """Writes the agent to a folder, which changes at once or not at all.
+
+        Args:
+            folder: Where to.
+            resumable: Whether to add what training needs to go on as if it had not stopped: moments, random
+                streams, replay buffers. Without it the agent can act, and be trained on from weights alone.
+        """
+        with checkpoint.atomic_folder(Path(folder)) as path:
+            checkpoint.write(path, self)
+            if resumable:
+                checkpoint.write_training(path, self)
+
+    @classmethod
+    def load(cls, folder: Path, tasks: Sequence[Task], seed: int = 0, **options: Any) -> NewtAgent:
+        """Reads an agent that `save` wrote, and its training state if it was saved.
+
+        Args:
+            folder: The checkpoint.
+            tasks: The tasks that it was saved with; without training state, some of them.
+            seed: Seed of what the checkpoint does not tell.
+            options: As for the constructor.
+
+        Raises:
+            AgentError: The checkpoint does not fit; the message lists everything in which it does not.
+        """
+        agent = cls(tasks, seed, checkpoint=folder, **options)
+        checkpoint.load_training(Path(folder), agent)
+        return agent
+
+
+def _numpy(actions: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = actions.float().cpu().numpy()
+    return array

@@ -1,0 +1,1 @@
+"""Parts that agents with networks share."""

@@ -1,0 +1,271 @@
+"""The ring: whole episodes in consecutive rows, and subsequences drawn from them without loops.
+
+An episode of L steps takes L + 1 consecutive rows: row t holds the observation after t steps, and the action and
+reward that led to it; row 0 has no action and a reward of 0. No episode is split over the ring's end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newt_bench.errors import InputError
+
+__all__ = ["Episode", "Replay", "Sampling", "Sequences", "available_memory"]
+
+Sampling = Literal["episode", "transition", "task"]
+
+#: Part of the available memory, or disk, that a buffer may take.
+_USABLE = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Episode:
+    """One whole episode.
+
+    Attributes:
+        task: Task index.
+        obs: Observations, shape (L + 1, up to the buffer's width).
+        action: Actions in [-1, 1], shape (L, up to the buffer's width).
+        reward: Rewards, shape (L,).
+    """
+
+    task: int
+    obs: NDArray[np.float32]
+    action: NDArray[np.float32]
+    reward: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequences:
+    """Subsequences of episodes, time first.
+
+    Attributes:
+        obs: Shape (H + 1, batch, width).
+        action: Shape (H, batch, width).
+        reward: Shape (H, batch).
+        task: Shape (batch,).
+    """
+
+    obs: NDArray[np.float32]
+    action: NDArray[np.float32]
+    reward: NDArray[np.float32]
+    task: NDArray[np.int64]
+
+
+class Replay:
+    """A ring of episodes; the oldest make room for new ones.
+
+    Rows are as wide as the widest task in the buffer needs, not as the padded inputs of networks. Memory is
+    claimed at once, and used as it fills.
+
+    Args:
+        capacity: Rows, that is steps and one more per episode.
+        obs_width: Entries per observation.
+        action_width: Entries per action.
+        horizon: Steps of a subsequence. Episodes must have as many.
+        sampling: What is drawn uniformly: an `episode` and then a position in it; a `transition`, that is
+            any position of any episode; or a `task`, then one of its episodes, then a position.
+        folder: Keep the rows in files there instead of in memory; made if missing, and emptied.
+
+    Raises:
+        InputError: The rows do not fit in memory, or on the disk; the message tells both figures.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        obs_width: int,
+        action_width: int,
+        *,
+        horizon: int = 3,
+        sampling: Sampling = "episode",
+        folder: Path | None = None,
+    ) -> None:
+        if capacity < 1 or horizon < 1:
+            raise InputError(f"A replay buffer needs capacity and horizon of 1 or more, not {capacity} and {horizon}")
+        self.capacity, self.horizon, self.sampling = capacity, horizon, sampling
+        self.obs_width, self.action_width = obs_width, action_width
+        _check_room(self.bytes, capacity, folder)
+        self._obs = _rows(folder, "obs", (capacity, obs_width))
+        self._action = _rows(folder, "action", (capacity, action_width))
+        self._reward = _rows(folder, "reward", (capacity,))
+        # Episodes from oldest to newest: first row, length in steps, task.
+        self._episodes = np.zeros((0, 3), np.int64)
+        self._next = 0
+        self._index: _Index | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Size of the rows in bytes, once full."""
+        return 4 * self.capacity * (self.obs_width + self.action_width + 1)
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes held."""
+        return len(self._episodes)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps held."""
+        return int(self._episodes[:, 1].sum())
+
+    def add(self, episode: Episode) -> None:
+        """Takes in an episode, in place of as many of the oldest as it needs.
+
+        Raises:
+            InputError: It is shorter than a subsequence, longer than the buffer, or wider.
+        """
+        length = len(episode)
+        self._check(episode)
+        start = self._next if self._next + length + 1 <= self.capacity else 0
+        end = start + length + 1
+        first, lengths = self._episodes[:, 0], self._episodes[:, 1]
+        overlaps = (first < end) & (first + lengths + 1 > start)
+        if start != self._next:  # gone round: what lies beyond is the oldest
+            overlaps |= first >= self._next
+        self._episodes = np.concatenate((self._episodes[~overlaps], [[start, length, episode.task]]))
+        self._obs[start:end, : episode.obs.shape[1]] = episode.obs
+        self._obs[start:end, episode.obs.shape[1] :] = 0
+        self._action[start] = 0
+        self._action[start + 1 : end, : episode.action.shape[1]] = episode.action
+        self._action[start + 1 : end, episode.action.shape[1] :] = 0
+        self._reward[start] = 0
+        self._reward[start + 1 : end] = episode.reward
+        self._next, self._index = end, None
+
+    def sample(self, batch: int, rng: np.random.Generator) -> Sequences:
+        """Draws subsequences.
+
+        Args:
+            batch: How many.
+            rng: Source of the draws.
+
+        Raises:
+            InputError: There is no episode yet.
+        """
+        if not len(self._episodes):
+            raise InputError("The replay buffer is empty")
+        if self._index is None:
+            self._index = _Index(self._episodes, self.horizon)
+        episode, offset = self._index.draw(batch, self.sampling, rng)
+        first, _, task = self._episodes[episode].T
+        rows = first + offset + np.arange(self.horizon + 1)[:, None]
+        return Sequences(self._obs[rows], self._action[rows[1:]], self._reward[rows[1:]], task)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What the buffer holds, as arrays by name: the rows of its episodes, one after another."""
+        rows = self._held_rows()
+        return {
+            "episodes": self._episodes,
+            "next": np.array(self._next),
+            "obs": self._obs[rows],
+            "action": self._action[rows],
+            "reward": self._reward[rows],
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Goes on from what `state` told, to the same draws.
+
+        Raises:
+            InputError: It does not fit this buffer.
+        """
+        episodes = np.asarray(state["episodes"], np.int64)
+        widths = (state["obs"].shape[1], state["action"].shape[1])
+        reach = int((episodes[:, 0] + episodes[:, 1] + 1).max(initial=0))
+        if widths != (self.obs_width, self.action_width) or reach > self.capacity:
+            raise InputError(
+                f"The saved replay buffer has rows of {widths} up to row {reach}; this one has rows of "
+                f"{(self.obs_width, self.action_width)} and {self.capacity} of them"
+            )
+        self._episodes, self._next, self._index = episodes.copy(), int(state["next"]), None
+        rows = self._held_rows()
+        self._obs[rows], self._action[rows], self._reward[rows] = state["obs"], state["action"], state["reward"]
+
+    def _held_rows(self) -> NDArray[np.int64]:
+        """Indices of all rows in use."""
+        counts = self._episodes[:, 1] + 1
+        ends = counts.cumsum()
+        return np.arange(ends[-1] if len(ends) else 0) + np.repeat(self._episodes[:, 0] - (ends - counts), counts)
+
+    def _check(self, episode: Episode) -> None:
+        length = len(episode)
+        if not self.horizon <= length < self.capacity:
+            raise InputError(
+                f"An episode of {length} steps does not fit a replay buffer of {self.capacity} rows that draws "
+                f"subsequences of {self.horizon}"
+            )
+        if episode.obs.shape[1] > self.obs_width or episode.action.shape[1] > self.action_width:
+            raise InputError(
+                f"Observations and actions of {episode.obs.shape[1]} and {episode.action.shape[1]} entries do not fit "
+                f"rows of {self.obs_width} and {self.action_width}"
+            )
+
+
+class _Index:
+    """What drawing needs to know of a set of episodes."""
+
+    def __init__(self, episodes: NDArray[np.int64], horizon: int) -> None:
+        self.positions = episodes[:, 1] - horizon + 1
+        self.ends = self.positions.cumsum()
+        self.by_task = np.argsort(episodes[:, 2], kind="stable")
+        _, self.task_starts, self.task_counts = np.unique(
+            episodes[self.by_task, 2], return_index=True, return_counts=True
+        )
+
+    def draw(
+        self, batch: int, sampling: Sampling, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Episodes, and positions in them."""
+        if sampling == "transition":
+            position = rng.integers(self.ends[-1], size=batch)
+            episode = np.searchsorted(self.ends, position, side="right")
+            return episode, position - (self.ends - self.positions)[episode]
+        if sampling == "task":
+            task = rng.integers(len(self.task_starts), size=batch)
+            episode = self.by_task[self.task_starts[task] + rng.integers(self.task_counts[task])]
+        else:
+            episode = rng.integers(len(self.positions), size=batch)
+        return episode, rng.integers(self.positions[episode])
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that can be had without swapping, as far as this system tells."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux
+    return None
+
+
+def _check_room(needed: int, capacity: int, folder: Path | None) -> None:
+    if folder is None:
+        room, where, remedy = available_memory(), "memory", "Keep it on disk (`replay_folder`), or lower"
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        room, where, remedy = shutil.disk_usage(folder).free, f"{folder}", "Choose another folder, or lower"
+    if room is not None and needed > _USABLE * room:
+        raise InputError(
+            f"A replay buffer of {capacity:,} steps takes {needed / 1e9:.2f} GB; {where} has {room / 1e9:.2f} GB free. "
+            f"{remedy} `replay_capacity` to {int(capacity * _USABLE * room / needed):,}"
+        )
+
+
+def _rows(folder: Path | None, name: str, shape: Sequence[int]) -> NDArray[np.float32]:
+    if folder is None:
+        return np.zeros(shape, np.float32)  # pages are claimed when written to
+    rows: NDArray[np.float32] = np.lib.format.open_memmap(
+        folder / f"{name}.npy", mode="w+", dtype=np.float32, shape=tuple(shape)
+    )
+    return rows
