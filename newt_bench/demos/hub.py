@@ -7,25 +7,25 @@ place there once its checksum was right and the audit passed, so that what is th
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from newt_bench import downloads
-from newt_bench.atomic import atomic_path
 from newt_bench.catalogue import Task
 from newt_bench.demos.format import SUFFIX
 from newt_bench.demos.importing import import_published
 from newt_bench.demos.manifest import MANIFEST_NAME, Entry, Manifest, packaged_manifest, parse_manifest
 from newt_bench.demos.reading import DemoFile
-from newt_bench.errors import DemosError, DownloadError, InputError
+from newt_bench.errors import DemosError, DownloadError, InputError, MissingExtraError
 from newt_bench.extras import import_optional
 
 __all__ = ["Hub", "Source", "cache_folder", "fetch", "find_source", "import_hub"]
+
+_T = TypeVar("_T")
 
 _PUBLISHED_LICENCE = "as stated at https://huggingface.co/datasets/"
 
@@ -46,6 +46,20 @@ def import_hub() -> Any:
     return import_optional(
         "huggingface_hub", extra="demos", packages=("huggingface_hub",), wanted_by="Downloading demonstrations"
     )
+
+
+class Download(NamedTuple):
+    """A file that was downloaded.
+
+    Attributes:
+        path: Where it is.
+        commit: The commit that it is of.
+        sha256: What its checksum should be, as the Hub records it; None where it does not.
+    """
+
+    path: Path
+    commit: str
+    sha256: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,81 +90,104 @@ class Hub:
     def __str__(self) -> str:
         return f"Hugging Face data set {self.repository} at {self.revision}"
 
-    def download(self, path: str, *, again: bool = False, progress: bool = False) -> Path:
-        """Downloads one file into the cache's own store; what broke off goes on.
+    def download(self, path: str, report: downloads.Report | None = None) -> Download:
+        """Downloads one file into the cache's anteroom, from where the caller takes it. What broke off goes on.
 
-        `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` work as usual. `NEWT_BENCH_DEMOS_MIRROR` names a second
-        address that speaks as the Hub does, which is asked if the first cannot deliver.
+        The Hub's client asks where the file is and what it should be, one request; another one fetches it.
+        `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` work as usual. `NEWT_BENCH_DEMOS_MIRROR` names a second address
+        that speaks as the Hub does, which is asked if the first cannot deliver.
 
         Args:
             path: The file in the repository.
-            again: Fetch it even if it is there.
-            progress: Whether to show a progress bar, if standard error is a terminal.
+            report: Told of progress.
 
         Raises:
             DownloadError: It cannot be had.
         """
-        problem: DownloadError | None = None
-        for endpoint in (os.environ.get("HF_ENDPOINT") or None, os.environ.get("NEWT_BENCH_DEMOS_MIRROR") or None):
-            if problem is not None and endpoint is None:
-                break
+        return self._ask(path, lambda endpoint: self._transfer(path, endpoint, report))
+
+    def read(self, path: str) -> tuple[str, str]:
+        """Reads a small text file, through the cache: its last known content if the Hub is not to be asked.
+
+        Returns:
+            The text, and the commit that it is of.
+
+        Raises:
+            DownloadError: It cannot be had.
+        """
+        return self._ask(path, lambda endpoint: self._read(path, endpoint))
+
+    def _ask(self, path: str, attempt: Callable[[str | None], _T]) -> _T:
+        """Tries the Hub, and then the mirror if there is one."""
+        mirror = os.environ.get("NEWT_BENCH_DEMOS_MIRROR")
+        endpoints = (os.environ.get("HF_ENDPOINT") or None, *([mirror] if mirror else []))
+        problems: list[Exception] = []
+        for endpoint in endpoints:
             try:
-                return self._ask(endpoint, path, again, progress)
-            except DownloadError as error:
-                problem = problem or error
-        assert problem is not None
-        raise problem
+                return attempt(endpoint)
+            except Exception as error:  # noqa: PERF203 (errors of whatever HTTP library the client's version uses)
+                problems.append(error)
+        if isinstance(problems[0], MissingExtraError):
+            raise problems[0]
+        reason = _reason(import_hub().errors, problems[0])
+        raise DownloadError(f"{self}: {path} cannot be downloaded. {reason}") from problems[0]
 
-    def _ask(self, endpoint: str | None, path: str, again: bool, progress: bool) -> Path:
+    def _transfer(self, path: str, endpoint: str | None, report: downloads.Report | None) -> Download:
         hub = import_hub()
+        url = hub.hf_hub_url(self.repository, path, repo_type="dataset", revision=self.revision, endpoint=endpoint)
+        found = hub.get_hf_file_metadata(url, library_name="newt-bench")
+        # Another host, such as the one that large files are kept at, must not see the user's token.
+        same_host = urlsplit(url).netloc == urlsplit(found.location).netloc
+        headers = hub.utils.build_hf_headers(library_name="newt-bench") if same_host else {}
+        name = f"{found.etag or hashlib.sha256(url.encode()).hexdigest()}{Path(path).suffix}"
+        target = cache_folder() / ".downloads" / name
         try:
-            with _progress_bars(hub, progress):
-                found = hub.hf_hub_download(
-                    self.repository,
-                    path,
-                    repo_type="dataset",
-                    revision=self.revision,
-                    cache_dir=cache_folder() / ".hub",
-                    force_download=again,
-                    endpoint=endpoint,
-                    library_name="newt-bench",
-                )
-        except Exception as error:  # errors of whatever HTTP library its version uses
-            raise DownloadError(f"{self}: {path} cannot be downloaded. {_reason(hub, error)}") from error
-        return Path(found)
+            downloads.fetch(found.location, target, report, headers)
+        except DownloadError as error:
+            raise DownloadError(str(error).replace(found.location, "the Hub's store")) from error
+        return Download(target, found.commit_hash or self.revision, found.etag if _is_sha256(found.etag) else None)
+
+    def _read(self, path: str, endpoint: str | None) -> tuple[str, str]:
+        hub = import_hub()
+        shown = not hub.utils.are_progress_bars_disabled()
+        hub.utils.disable_progress_bars()  # for a few kilobytes
+        try:
+            found = hub.hf_hub_download(
+                self.repository,
+                path,
+                repo_type="dataset",
+                revision=self.revision,
+                cache_dir=cache_folder() / ".hub",
+                endpoint=endpoint,
+                library_name="newt-bench",
+            )
+        finally:
+            if shown:
+                hub.utils.enable_progress_bars()
+        # The client keeps a file below the commit that it is of.
+        return Path(found).read_text(encoding="utf-8"), Path(found).parent.name
 
 
-def _reason(hub: Any, error: BaseException) -> str:
+def _is_sha256(etag: str | None) -> bool:
+    """Whether the Hub's name of a content is its checksum: it is for large files."""
+    return etag is not None and len(etag) == 64 and set(etag) <= set("0123456789abcdef")
+
+
+def _reason(errors: Any, error: BaseException) -> str:
     """What went wrong, and what to do."""
-    errors = hub.errors
+    if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, errors.OfflineModeIsEnabled | errors.LocalEntryNotFoundError):
+        return "It is not in the cache, and the Hub is not to be asked (HF_HUB_OFFLINE)"
     if isinstance(error, errors.GatedRepoError):
         return "Access to it must be asked for on its page; then log in with: hf auth login"
     if isinstance(error, errors.RepositoryNotFoundError):
         return "There is no such repository, or it is private; log in with: hf auth login"
     if isinstance(error, errors.RevisionNotFoundError):
         return "It has no such revision (any more); update newt-bench, or name another with NEWT_BENCH_DEMOS_REPO"
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        cause = error.__cause__
-        if cause is None or "offline" in str(cause).lower():
-            return "It is not in the cache, and the Hub is not to be asked or not to be reached (HF_HUB_OFFLINE)"
-        return f"The Hub cannot be reached, or refuses: {cause}"
     if isinstance(error, errors.EntryNotFoundError):
         return "The repository has no such file"
-    return f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _progress_bars(hub: Any, wanted: bool) -> Iterator[None]:
-    """The Hub's own progress bars, on a terminal only."""
-    utils = hub.utils
-    if (wanted and sys.stderr.isatty()) or utils.are_progress_bars_disabled():
-        yield
-        return
-    utils.disable_progress_bars()
-    try:
-        yield
-    finally:
-        utils.enable_progress_bars()
+    return str(error) if isinstance(error, DownloadError) else f"{type(error).__name__}: {error}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,20 +234,18 @@ def find_source(repository: str | None = None) -> Source:
         manifest, published = packaged_manifest()
         return Source(manifest, Hub(published.repository, published.revision))
     hub = Hub.parse(named)
-    path = hub.download(MANIFEST_NAME)
-    # The store keeps a file below the commit that it is of: all files come from that one.
-    manifest, _ = parse_manifest(path.read_text(encoding="utf-8"), f"{hub}, {MANIFEST_NAME}")
-    return Source(dataclasses.replace(manifest, repository=hub.repository, revision=path.parent.name), None)
+    text, commit = hub.read(MANIFEST_NAME)
+    manifest, _ = parse_manifest(text, f"{hub}, {MANIFEST_NAME}")
+    return Source(dataclasses.replace(manifest, repository=hub.repository, revision=commit), None)
 
 
-def fetch(task: Task, source: Source, progress: bool = False, report: Callable[[str], None] | None = None) -> Path:
+def fetch(task: Task, source: Source, report: downloads.Report | None = None) -> Path:
     """Returns the task's file in the cache, after downloading it if it is not there.
 
     Args:
         task: The task.
         source: Where from.
-        progress: Whether to show a progress bar, if standard error is a terminal.
-        report: Told what is done.
+        report: Told of the progress of a download.
 
     Raises:
         DownloadError: The file cannot be had, or is not the expected one twice.
@@ -221,62 +256,48 @@ def fetch(task: Task, source: Source, progress: bool = False, report: Callable[[
         raise DownloadError(f"{source.manifest.repository} has no demonstrations of {task.name}")
     if path.is_file():
         return path
-    if report:
-        report(f"downloading {task.name}")
     entry = source.entry(task)
     if entry is None:
         assert source.published is not None
-        _fetch_published(task, source.published, path, progress)
+        _fetch_published(task, source.published, path, report)
     else:
-        _fetch_entry(entry, Hub(source.manifest.repository, source.manifest.revision), path, progress)
+        _fetch_entry(entry, Hub(source.manifest.repository, source.manifest.revision), path, report)
     return path
 
 
-def _fetch_entry(entry: Entry, hub: Hub, path: Path, progress: bool) -> None:
-    got = _fetch_checked(hub, entry.file, lambda _: entry.sha256, progress)
+def _fetch_entry(entry: Entry, hub: Hub, path: Path, report: downloads.Report | None) -> None:
+    got = _fetch_checked(hub, entry.file, entry.sha256, report)
     try:
-        with DemoFile(got, max_bytes=entry.bytes):
+        with DemoFile(got.path, max_bytes=entry.bytes):
             pass
-        with atomic_path(path) as temporary:
-            shutil.move(got.resolve(), temporary)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        got.path.replace(path)
     except DemosError as error:
-        raise DemosError(f"{hub}, {entry.file}: {str(error).removeprefix(f'{got}: ')}. It was removed") from error
+        raise DemosError(f"{hub}, {entry.file}: {str(error).removeprefix(f'{got.path}: ')}. It was removed") from error
     finally:
-        _remove(got)
+        got.path.unlink(missing_ok=True)
 
 
-def _fetch_published(task: Task, hub: Hub, path: Path, progress: bool) -> None:
+def _fetch_published(task: Task, hub: Hub, path: Path, report: downloads.Report | None) -> None:
     """Downloads and converts; the Hub's own record says what the checksum should be."""
-    got = _fetch_checked(hub, f"{task.name}.pt", _recorded_sha256, progress)
-    origin = {"name": f"published at {hub.repository}", "revision": got.parent.name}
+    got = _fetch_checked(hub, f"{task.name}.pt", None, report)
+    origin = {"name": f"published at {hub.repository}", "revision": got.commit, "file": f"{task.name}.pt"}
     try:
-        import_published(got, task, path, origin=origin, licence=f"{_PUBLISHED_LICENCE}{hub.repository}")
+        import_published(got.path, task, path, origin=origin, licence=f"{_PUBLISHED_LICENCE}{hub.repository}")
     except DemosError as error:
-        raise DemosError(f"{hub}: {str(error).replace(str(got), got.name)}. It was removed") from error
+        raise DemosError(f"{hub}: {str(error).replace(str(got.path), f'{task.name}.pt')}. It was removed") from error
     finally:
-        _remove(got)
+        got.path.unlink(missing_ok=True)
 
 
-def _fetch_checked(hub: Hub, file: str, expected: Callable[[Path], str | None], progress: bool) -> Path:
+def _fetch_checked(hub: Hub, file: str, sha256: str | None, report: downloads.Report | None) -> Download:
     """Downloads a file, once more if its checksum is wrong."""
-    for again in (False, True):
-        got = hub.download(file, again=again, progress=progress)
-        wanted, found = expected(got), downloads.sha256(got)
-        if wanted in (None, found):
+    for _ in range(2):
+        got = hub.download(file, report)
+        expected, found = sha256 or got.sha256, downloads.sha256(got.path)
+        if expected in (None, found):
             return got
-        _remove(got)
+        got.path.unlink()
     raise DownloadError(
-        f"{hub}: {file} is not the expected file, twice: expected sha256 {wanted}, found {found}. It was removed"
+        f"{hub}: {file} is not the expected file, twice: expected sha256 {expected}, found {found}. It was removed"
     )
-
-
-def _recorded_sha256(path: Path) -> str | None:
-    """The checksum that the Hub records of a large file, after which its store names it."""
-    name = path.resolve().name
-    return name if len(name) == 64 and set(name) <= set("0123456789abcdef") else None
-
-
-def _remove(path: Path) -> None:
-    """Removes a file of the Hub's store, and the link to it."""
-    path.resolve().unlink(missing_ok=True)
-    path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from newt_bench.demos.hub import fetch, find_source
 from newt_bench.demos.reading import DemoFile
 from newt_bench.demos.validation import demo_files
 from newt_bench.errors import DemosError, InputError
-from newt_bench.progress import progress_bar
+from newt_bench.progress import download_bars
 
 __all__ = ["download_demos", "load_demos"]
 
@@ -69,12 +69,8 @@ def download_demos(
     """
     chosen = _select(tasks, None)
     source = find_source(repository)
-    files = []
-    with progress_bar(progress and len(chosen) > 1, len(chosen), "tasks") as advance:
-        for task in chosen:
-            files.append(fetch(task, source, progress and len(chosen) == 1))
-            advance(task.name)
-    return files
+    with download_bars(progress) as bar:
+        return [fetch(task, source, bar(task.name)) for task in chosen]
 
 
 def _select(tasks: str | Task | Iterable[str | Task] | None, split: Split | None) -> list[Task]:

@@ -90,6 +90,7 @@ def hostile(tmp_path, recorded):
     columns = published_columns(recorded["pygame-cowboy"])
     arrays, good = list(columns.values()), tensordict(columns)
     sign = tmp_path / "executed"
+    unnumbered = {name.replace("episode", "id"): array for name, array in columns.items()}
     first = columns["obs"]
 
     def with_first(**lies):
@@ -124,7 +125,7 @@ def hostile(tmp_path, recorded):
         "big-endian": ({"content": good, "byteorder": "big"}, "big-endian"),
         "nothing": ({"content": {}}, "lacks action, episode, obs, reward"),
         "no episode": (
-            {"content": tensordict({k.replace("episode", "id"): v for k, v in columns.items()})},
+            {"content": tensordict(unnumbered)},
             "lacks episode",
         ),
         "cut": ({"content": good, "cut": 5000}, "is damaged, or not written by torch.save"),
@@ -193,7 +194,7 @@ def test_import_names_what_is_missing(tmp_path):
     with pytest.raises(DemosError, match="does not exist"):
         read_tensors(tmp_path / "absent.pt", NAMES)
     (tmp_path / "legacy.pt").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
-    with pytest.raises(DemosError, match="is damaged, or not written by torch.save"):
+    with pytest.raises(DemosError, match="is damaged, or not written by torch"):
         read_tensors(tmp_path / "legacy.pt", NAMES)
 
 
