@@ -160,4 +160,4 @@ class DemoFile:
             ) from error
         except Exception as error:  # h5py meets damage with errors of many kinds
             self.close()
-            raise DemosError(f"{self.path} is damaged, or no HDF5 file: {error}") from error
+            raise DemosError(f"{self.path}: it is damaged, or no HDF5 file: {error}") from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import gymnasium
 import numpy as np
 import pytest
 
 import newt_bench
+from newt_bench import downloads
 from newt_bench.demos import Episode, Info
+from tests.demos.hub import Hub
 
 
 def roll(task_name: str, seed: int) -> Episode:
@@ -49,3 +53,37 @@ def folder(recorded, tmp_path):
     for name, episodes in recorded.items():
         write_demos(tmp_path / "demos" / f"{name}.h5", info_of(name), episodes)
     return tmp_path / "demos"
+
+
+@pytest.fixture
+def start():
+    """Starts Hubs."""
+    running = []
+
+    def make() -> Hub:
+        server = Hub()
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        running.append((server, thread))
+        return server
+
+    yield make
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def server(start, monkeypatch, tmp_path):
+    """A Hub, an empty cache, and clients that do not pause between tries."""
+    from huggingface_hub.utils import _http
+
+    made = start()
+    monkeypatch.setenv("HF_ENDPOINT", made.url)
+    monkeypatch.setenv("NEWT_BENCH_DEMOS", str(tmp_path / "cache"))
+    monkeypatch.delenv("NEWT_BENCH_DEMOS_REPO", raising=False)
+    monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(downloads, "_PAUSE_SECONDS", 0)
+    return made

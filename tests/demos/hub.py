@@ -100,6 +100,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.server.requests.append(("GET", self.path, wanted))
+        if self.path.startswith("/api/datasets/"):
+            self.refuse(401)
+            return
         if self.path.startswith("/api/"):
             self.answer(200, {"name": "tester", "type": "user", "orgs": [], "auth": {}})
             return
@@ -126,7 +129,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.token is not None and self.headers.get("Authorization") != f"Bearer {self.server.token}":
             self.refuse(401)
             return
-        if self.path == "/api/repos/create":
+        if self.path == "/api/validate-yaml":
+            self.answer(200, {"errors": [], "warnings": []})
+        elif self.path == "/api/repos/create":
             wanted = json.loads(body)
             name = f"{wanted.get('organization') or 'tester'}/{wanted['name']}"
             if name not in self.server.repositories:
@@ -158,4 +163,7 @@ class Handler(BaseHTTPRequestHandler):
                 files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
         new = hashlib.sha1(repr(sorted(files)).encode() + old.encode()).hexdigest()
         self.server.add(repository, files, new)
-        self.answer(200, {"commitUrl": f"{self.server.url}/commit/{new}", "commitOid": new, "success": True})
+        self.answer(
+            200,
+            {"commitUrl": f"{self.server.url}/datasets/{repository}/commit/{new}", "commitOid": new, "success": True},
+        )

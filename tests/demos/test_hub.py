@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import threading
 from pathlib import Path
 
 import pytest
 
 import newt_bench
-from newt_bench import downloads
 from newt_bench.demos import download_demos, hub, load_demos
 from newt_bench.demos.manifest import Entry, Manifest, parse_manifest
 from newt_bench.errors import DemosError, DownloadError, InputError
@@ -21,40 +19,6 @@ from tests.demos.published import write_published
 NAME = "pygame-cowboy"
 REPOSITORY = "tester/demos"
 OTHER = "b" * 40
-
-
-@pytest.fixture
-def start():
-    """Starts Hubs."""
-    running = []
-
-    def make() -> Hub:
-        server = Hub()
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        running.append((server, thread))
-        return server
-
-    yield make
-    for server, thread in running:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def server(start, monkeypatch, tmp_path):
-    """A Hub, an empty cache, and clients that do not pause between tries."""
-    from huggingface_hub.utils import _http
-
-    made = start()
-    monkeypatch.setenv("HF_ENDPOINT", made.url)
-    monkeypatch.setenv("NEWT_BENCH_DEMOS", str(tmp_path / "cache"))
-    monkeypatch.delenv("NEWT_BENCH_DEMOS_REPO", raising=False)
-    monkeypatch.setenv("HF_TOKEN", "")
-    monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(downloads, "_PAUSE_SECONDS", 0)
-    return made
 
 
 def entry_of(path: Path, **change) -> Entry:
