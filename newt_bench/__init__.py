@@ -19,6 +19,7 @@ from newt_bench.version import __version__
 if TYPE_CHECKING:
     from newt_bench.agents.base import Agent
     from newt_bench.catalogue import Task, TaskList, get_task, tasks
+    from newt_bench.demos import Demos, load_demos
     from newt_bench.errors import NewtBenchError
     from newt_bench.evaluation import evaluate
     from newt_bench.results import Results, load_results
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
+    "Demos",
     "NewtBenchError",
     "Results",
     "Task",
@@ -33,6 +35,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "get_task",
+    "load_demos",
     "load_results",
     "make_vec",
     "tasks",
@@ -40,12 +43,14 @@ __all__ = [
 
 _HOMES = {
     "Agent": "newt_bench.agents.base",
+    "Demos": "newt_bench.demos",
     "NewtBenchError": "newt_bench.errors",
     "Results": "newt_bench.results",
     "Task": "newt_bench.catalogue",
     "TaskList": "newt_bench.catalogue",
     "evaluate": "newt_bench.evaluation",
     "get_task": "newt_bench.catalogue",
+    "load_demos": "newt_bench.demos",
     "load_results": "newt_bench.results",
     "make_vec": "newt_bench.vector",
     "tasks": "newt_bench.catalogue",

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -29,13 +29,14 @@ _PAUSE_SECONDS = 1.0
 _MAX_MEMBERS = 100_000
 
 
-def fetch(url: str, path: Path, report: Report | None = None) -> None:
+def fetch(url: str, path: Path, report: Report | None = None, headers: Mapping[str, str] | None = None) -> None:
     """Downloads a file. What arrives is kept in `<path>.part`, so that a later call goes on from there.
 
     Args:
         url: An http or https address.
         path: Where the whole file goes; its folder is made.
         report: Told of progress.
+        headers: Sent to the server of this address, and to no other that it redirects to.
 
     Raises:
         DownloadError: The server refuses, or the connection keeps breaking without progress.
@@ -48,11 +49,11 @@ def fetch(url: str, path: Path, report: Report | None = None) -> None:
     while failures < _TRIES_WITHOUT_PROGRESS:
         before, problem = _size(part), "the connection broke off"
         try:
-            if _go_on(url, part, report or _silent):
+            if _go_on(url, part, report or _silent, headers or {}):
                 part.replace(path)
                 return
         except urllib.error.HTTPError as error:
-            if error.code < 500:
+            if error.code < 500 and error.code != http.HTTPStatus.TOO_MANY_REQUESTS:
                 raise DownloadError(f"{url}: the server answers {error.code} {error.reason}") from error
             problem = str(error)
         except (OSError, http.client.HTTPException) as error:
@@ -73,10 +74,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _go_on(url: str, part: Path, report: Report) -> bool:
+def _go_on(url: str, part: Path, report: Report, headers: Mapping[str, str]) -> bool:
     """Appends what is missing to `part`; returns whether it is whole now."""
     start = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310 (checked by the caller)
     except urllib.error.HTTPError as error:

@@ -12,6 +12,7 @@ import gymnasium
 __all__ = [
     "AgentError",
     "CatalogueError",
+    "DemosError",
     "DownloadError",
     "InputError",
     "MissingAssetsError",
@@ -43,6 +44,10 @@ class CatalogueError(NewtBenchError, ValueError):
 
 class ResultsError(InputError):
     """A results file is malformed, or its records cannot be combined or aggregated."""
+
+
+class DemosError(InputError):
+    """A file of demonstrations is not safe to read, malformed, or not what was asked for."""
 
 
 class AgentError(InputError):

@@ -6,9 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
-__all__ = ["progress_bar"]
+__all__ = ["download_bars", "progress_bar"]
 
 
 @contextmanager
@@ -34,3 +42,25 @@ def progress_bar(wanted: bool, total: int, unit: str) -> Iterator[Callable[[str]
     with Progress(*columns, console=console, disable=not (wanted and console.is_terminal)) as bar:
         line = bar.add_task("starting", total=total)
         yield lambda description: bar.update(line, advance=1, description=description)
+
+
+@contextmanager
+def download_bars(wanted: bool) -> Iterator[Callable[[str], Callable[[int, int | None], None]]]:
+    """Shows a progress bar for every download on standard error, if that is a terminal.
+
+    Args:
+        wanted: Whether to show them at all.
+
+    Yields:
+        A function that takes the name of a file and returns what is told of the progress: bytes done and, if known,
+        bytes expected. The bar appears when it is first told.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, disable=not (wanted and console.is_terminal), transient=True) as bars:
+
+        def start(name: str) -> Callable[[int, int | None], None]:
+            line = bars.add_task(name, total=None, visible=False)
+            return lambda done, total: bars.update(line, completed=done, total=total, visible=True)
+
+        yield start

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from newt_bench.cli import assets, catalogue, doctor, evaluate, gallery, new, play, quickstart, render, results
+from newt_bench.cli import assets, catalogue, demos, doctor, evaluate, gallery, new, play, quickstart, render, results
 from newt_bench.errors import InputError, NewtBenchError
 from newt_bench.version import __version__
 
@@ -31,6 +31,7 @@ app.command("play")(play.play_task)
 app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
+app.add_typer(demos.app, name="demos")
 app.add_typer(new.app, name="new")
 
 
