@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
@@ -281,8 +282,8 @@ def test_adapting_needs_the_same_text_encoder():
 
 def test_pixels(caplog, monkeypatch, tmp_path):
     """States and image features side by side, through acting, replay and learning; the stand-in says so."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # the variable is read once per process
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     agent, rng = make_agent(SHORT, pixels=True), np.random.default_rng(0)
 
     def obs():
