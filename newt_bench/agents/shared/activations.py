@@ -66,27 +66,29 @@ def sim_norm(x: Tensor, group: int = 8) -> Tensor:
 
 
 class _LayerNormMish(torch.autograd.Function):
-    """`layer_norm_mish` with a gradient in closed form."""
+    """`layer_norm_mish` with a gradient in closed form: the slope is computed while the exponential is at hand."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        normalized, mean, rstd = torch.native_layer_norm(x, list(weight.shape), weight, bias, LAYER_NORM_EPS)
-        ctx.save_for_backward(x, weight, bias, mean, rstd, normalized)
-        return mish(normalized)
+        y, mean, rstd = torch.native_layer_norm(x, list(weight.shape), weight, bias, LAYER_NORM_EPS)
+        out, slope = _mish_and_slope(y)
+        ctx.save_for_backward(x, weight, bias, mean, rstd, slope)
+        return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, mean, rstd, y = ctx.saved_tensors
-        inner = _mish_slope(y).mul_(gradient)
+        x, weight, bias, mean, rstd, slope = ctx.saved_tensors
         return torch.ops.aten.native_layer_norm_backward(  # type: ignore[no-any-return]
-            inner, x, list(weight.shape), mean, rstd, weight, bias, list(ctx.needs_input_grad)
+            gradient * slope, x, list(weight.shape), mean, rstd, weight, bias, list(ctx.needs_input_grad)
         )
 
 
-def _mish_slope(y: Tensor) -> Tensor:
-    """Derivative of Mish: 1 - 2/q + 4 y w (1 + w) / q^2."""
+def _mish_and_slope(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Mish and its derivative 1 - 2r + 4 y w (1 + w) r^2, where r = 1/q."""
+    one = torch.ones((), dtype=y.dtype, device=y.device)
     w = y.clamp(max=_SATURATION).exp_()
     v = w + 1
-    one = torch.ones((), dtype=y.dtype, device=y.device)
     r = torch.addcmul(one, v, v).reciprocal_()
-    return torch.addcmul(one, w.mul_(v).mul_(y).mul_(r).sub_(0.5), r, value=4)
+    out = torch.addcmul(y, y, r, value=-2)
+    product = w.mul_(v).mul_(y).mul_(r).sub_(0.5)
+    return out, torch.addcmul(one, product, r, value=4, out=v)
