@@ -126,7 +126,7 @@ def collect(
         env_options: Keyword arguments of the environments.
         checkpoint: What to record as the agent's checkpoint. None: its option `checkpoint`, else `none`.
         accept: Keep only what `newt_bench.collection.acceptance` accepts; False keeps all.
-        max_attempts: Play at most so many episodes per task. None: ten times `episodes`, and at least 50.
+        max_attempts: Play at most so many episodes per task. None: thirty times `episodes`.
         workers: Processes that play, each one task at a time.
         overwrite: Replace files that were collected otherwise.
         licence: SPDX identifier to record.
@@ -145,7 +145,7 @@ def collect(
     variant, built_with = dict(env_options or {}), dict(options or {})
     for task in chosen if variant else ():
         check_options(task, variant)
-    limit = max(10 * episodes, 50) if max_attempts is None else max_attempts
+    limit = max(30 * episodes, _FIRST_EPISODES) if max_attempts is None else max_attempts
     if not 1 <= episodes <= limit <= _MAX_EPISODES or workers < 1:
         raise InputError(
             f"1 <= episodes <= attempts <= {_MAX_EPISODES} and workers >= 1 are needed, not {episodes}, {limit} "

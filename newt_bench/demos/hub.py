@@ -232,7 +232,7 @@ def find_source(repository: str | None = None) -> Source:
     named = repository or os.environ.get("NEWT_BENCH_DEMOS_REPO")
     if not named:
         manifest, published = packaged_manifest()
-        return Source(manifest, Hub(published.repository, published.revision))
+        return Source(manifest, Hub(published.repository, published.revision) if published else None)
     hub = Hub.parse(named)
     text, commit = hub.read(MANIFEST_NAME)
     manifest, _ = parse_manifest(text, f"{hub}, {MANIFEST_NAME}")

@@ -91,12 +91,10 @@ class Manifest:
 
 
 @functools.cache
-def packaged_manifest() -> tuple[Manifest, Published]:
+def packaged_manifest() -> tuple[Manifest, Published | None]:
     """The manifest of this release."""
     path = content_folder("demos") / MANIFEST_NAME
-    manifest, published = parse_manifest(path.read_text(encoding="utf-8"), str(path))
-    assert published is not None
-    return manifest, published
+    return parse_manifest(path.read_text(encoding="utf-8"), str(path))
 
 
 def parse_manifest(text: str, where: str) -> tuple[Manifest, Published | None]:

@@ -174,6 +174,13 @@ def test_experts_beat_chance_by_far(name):
     assert score > chance + 0.15, (score, chance)
 
 
+@pytest.mark.parametrize("name", ["mw-door-open", "mw-handle-press", "mw-plate-slide-side", "mw-pick-place"])
+def test_experts_of_meta_world_end_at_the_goal(name):
+    """Left alone, those of the first three leave it again."""
+    results = evaluate(ScriptedAgent, name, episodes=3, progress=False)
+    assert [record.success for record in results.episodes] == [1, 1, 1]
+
+
 def test_experts_remember_nothing_from_other_slots():
     """Two slots of different tasks, one of them reset in the middle: each gets what it gets alone."""
     both = [newt_bench.get_task(name) for name in ("og-point-maze", "pygame-point-maze-var1")]

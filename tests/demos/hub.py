@@ -30,7 +30,8 @@ class Hub(ThreadingHTTPServer):
         self.requests: list[tuple[str, str, str | None]] = []
         self.token: str | None = None
         self.gated = False
-        self.large: dict[str, bytes] = {}
+        self.store: str | None = None  # address of another server that files are fetched from
+        self.tokens: list[str | None] = []  # of requests for files
 
     def add(self, repository: str, files: dict[str, bytes], commit: str = HEAD, branch: str = "main") -> None:
         self.repositories.setdefault(repository, {})[commit] = dict(files)
@@ -89,12 +90,14 @@ class Handler(BaseHTTPRequestHandler):
         if found:
             commit, content = found
             etag = hashlib.sha256(content).hexdigest()
-            self.send_response(200)
+            self.send_response(302 if self.server.store else 200)
+            if self.server.store:
+                self.send_header("Location", f"{self.server.store}{self.path}")
             self.send_header("X-Repo-Commit", commit)
             self.send_header("X-Linked-Etag", f'"{etag}"')
             self.send_header("ETag", f'"{etag}"')
             self.send_header("X-Linked-Size", str(len(content)))
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", "0" if self.server.store else str(len(content)))
             self.end_headers()
 
     def do_GET(self) -> None:
@@ -106,6 +109,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/api/"):
             self.answer(200, {"name": "tester", "type": "user", "orgs": [], "auth": {}})
             return
+        self.server.tokens.append(self.headers.get("Authorization"))
         fault = self.server.faults.pop(0) if self.server.faults else None
         if isinstance(fault, int):
             self.refuse(fault)

@@ -157,6 +157,20 @@ def test_a_private_repository_with_a_token(server, folder, monkeypatch):
     assert load_demos(NAME, repository=REPOSITORY)[NAME].steps == 1500
 
 
+def test_the_token_stays_with_the_hub(server, start, folder, monkeypatch):
+    """Large files lie with another server, which must not see it."""
+    fill(server, folder)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    server.token = "hf_secret"
+    hub.find_source(REPOSITORY)
+    assert server.tokens == ["Bearer hf_secret"]
+    store = start()
+    fill(store, folder)
+    server.store = store.url
+    assert load_demos(NAME, repository=REPOSITORY)[NAME].steps == 1500
+    assert store.tokens == [None]
+
+
 def test_a_second_address(server, start, folder, monkeypatch):
     mirror = start()
     fill(mirror, folder)

@@ -17,18 +17,20 @@ __all__ = ["EXPERTS"]
 #: must be, in metres.
 _STOP: dict[str, tuple[int, float]] = {
     "mw-basketball": (4, 0.07),
+    "mw-box-close": (4, 0.06),
     "mw-coffee-button": (4, 0.012),
     "mw-door-open": (4, 0.07),
     "mw-faucet-open": (4, 0.045),
-    "mw-handle-press": (4, 0.02),
+    "mw-handle-press": (4, 0.08),
     "mw-handle-press-side": (4, 0.014),
     "mw-handle-pull-side": (4, 0.07),
-    "mw-lever-pull": (4, 0.02),
+    "mw-lever-pull": (4, 0.025),
+    "mw-peg-unplug-side": (4, 0.05),
     "mw-plate-slide-back": (4, 0.055),
     "mw-plate-slide-back-side": (4, 0.055),
     "mw-plate-slide-side": (4, 0.055),
     "mw-stick-push": (11, 0.1),
-    "mw-sweep-into": (4, 0.05),
+    "mw-sweep-into": (4, 0.03),
 }
 
 
