@@ -41,6 +41,10 @@ def evaluate_agent(
         typer.Option(help="key=value to make the environments with, such as joystick=deadzone; repeat for several."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that play tasks and seeds side by side.")] = 1,
+    backend: Annotated[str, typer.Option(help="local, or ray to play on a Ray cluster.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Address of the Ray cluster; by default RAY_ADDRESS, else this machine alone.")
+    ] = None,
 ) -> None:
     """Evaluate an agent and print its scores."""
     search_current_directory()
@@ -57,6 +61,8 @@ def evaluate_agent(
             out=out,
             resume=resume,
             workers=workers,
+            backend=backend,  # type: ignore[arg-type] # refused by evaluate if unknown
+            address=address,
         )
     except KeyboardInterrupt:
         kept = f"; finished tasks are in {out}, continue with --resume" if out and out.exists() else ""

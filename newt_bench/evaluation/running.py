@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from newt_bench.agents import Agent, AgentFactory, load_agent_factory
 from newt_bench.catalogue import Task, get_task, load_domain
@@ -16,11 +16,15 @@ from newt_bench.envs.domains import check_options
 from newt_bench.errors import InputError
 from newt_bench.evaluation.playing import Job, Outcome, Player, Unit, qualified_name
 from newt_bench.evaluation.processes import play_in_processes
-from newt_bench.extras import extra_requirements
+from newt_bench.extras import extra_requirements, import_optional
 from newt_bench.progress import progress_bar
 from newt_bench.results import EpisodeRecord, Protocol, Results, collect_provenance, load_results
+from newt_bench.results.provenance import package_versions
+from newt_bench.version import __version__
 
 __all__ = ["evaluate"]
+
+Backend = Literal["local", "ray"]
 
 _MAX_EPISODES = 1_000_000
 
@@ -39,6 +43,8 @@ def evaluate(
     resume: bool = False,
     progress: bool = True,
     workers: int = 1,
+    backend: Backend = "local",
+    address: str | None = None,
 ) -> Results:
     """Evaluates an agent: a fixed number of whole episodes per task and seed.
 
@@ -62,6 +68,10 @@ def evaluate(
         workers: Processes that play tasks and seeds side by side, each with an agent of its own. The results are
             the same bit for bit, however many there are. With more than one, a script must call this below
             `if __name__ == "__main__":`, because worker processes import it.
+        backend: `local`, or `ray` to spread tasks and seeds over a Ray cluster (extra `ray`): the same results bit for
+            bit, given machines of one type. Tasks whose node is lost are played anew on another.
+        address: Address of the cluster, as `ray.init` takes it. None for the one that this program is connected to or
+            that `RAY_ADDRESS` names, else for this machine alone.
 
     Returns:
         The results of all episodes.
@@ -69,12 +79,13 @@ def evaluate(
     Raises:
         InputError: An argument cannot be used; among others, `out` exists and `resume` is False.
         AgentError: The agent cannot be found or built, or returned something that is no batch of actions.
-        MissingExtraError: A task's simulator is not installed.
+        MissingExtraError: A task's simulator, or Ray for that backend, is not installed.
         WorkerError: A worker process died, or the agent or an environment raised an error in one.
     """
     chosen = _unique_tasks(tasks)
     seeds = (seed,) if isinstance(seed, int) else tuple(seed)
     _check_numbers(episodes, seeds, workers)
+    _check_backend(backend, address, workers)
     description = _describe(agent, seeds, dict(options or {}))
     variant = dict(env_options or {})
     for task in chosen if variant else ():
@@ -87,9 +98,11 @@ def evaluate(
     units = [Unit(s, t.name) for s in seeds for t in chosen if (t.id, s) not in done]
     names = tuple(task.name for task in chosen)
     job = Job(agent, description["options"], names, episodes, obs_type, render_size, variant)
+    place = _Place(backend, workers, address)
+    versions = {"newt-bench": __version__, **package_versions(_distributions(chosen))}
     with (
         progress_bar(progress, len(units) * episodes, "episodes") as advance,
-        contextlib.closing(_outcomes(job, units, workers, advance)) as outcomes,
+        contextlib.closing(_outcomes(job, units, advance, place, versions)) as outcomes,
     ):
         for outcome in outcomes:
             results = _with_outcome(results, outcome, round(time.monotonic() - started, 3))
@@ -98,16 +111,29 @@ def evaluate(
     return results
 
 
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where units are played."""
+
+    backend: Backend
+    workers: int
+    address: str | None
+
+
 def _outcomes(
-    job: Job, units: Sequence[Unit], workers: int, advance: Callable[[str], None]
+    job: Job, units: Sequence[Unit], advance: Callable[[str], None], place: _Place, versions: Mapping[str, str]
 ) -> Generator[Outcome, None, None]:
     """Plays all units, here or elsewhere."""
-    if workers > 1:
-        yield from play_in_processes(job, units, workers, advance)
-        return
-    player = Player(job)
-    for unit in units:
-        yield player.play(unit, advance)
+    if place.backend == "ray":
+        module = "newt_bench.evaluation.cluster"
+        cluster: Any = import_optional(module, extra="ray", packages=("ray",), wanted_by="The backend 'ray'")
+        yield from cluster.play_on_ray(job, units, place.address, versions, advance)
+    elif place.workers > 1:
+        yield from play_in_processes(job, units, place.workers, advance)
+    else:
+        player = Player(job)
+        for unit in units:
+            yield player.play(unit, advance)
 
 
 def _with_outcome(results: Results, outcome: Outcome, wall_seconds: float) -> Results:
@@ -136,6 +162,15 @@ def _check_numbers(episodes: int, seeds: Sequence[int], workers: int) -> None:
         raise InputError(f"workers must be at least 1, not {workers}")
 
 
+def _check_backend(backend: str, address: str | None, workers: int) -> None:
+    if backend not in get_args(Backend):
+        raise InputError(f"backend must be one of {', '.join(get_args(Backend))}, not {backend!r}")
+    if backend == "local" and address is not None:
+        raise InputError("address is that of a Ray cluster; set backend='ray' (--backend ray), too")
+    if backend == "ray" and workers != 1:
+        raise InputError("workers are processes of the local backend; a Ray cluster uses all the cores that it has")
+
+
 def _describe(agent: str | AgentFactory | Agent, seeds: Sequence[int], options: dict[str, Any]) -> dict[str, Any]:
     """The agent, as the results file describes it."""
     if isinstance(agent, Agent):
@@ -160,8 +195,12 @@ def _start(
         if before.agent != agent or before.protocol != protocol:
             raise InputError(f"{path} holds another agent, other tasks or another protocol; name another file")
         return before
-    distributions = sorted({d for t in tasks for d in extra_requirements(load_domain(t.domain).extra)})
-    return Results(agent, protocol, collect_provenance(distributions), ())
+    return Results(agent, protocol, collect_provenance(_distributions(tasks)), ())
+
+
+def _distributions(tasks: Sequence[Task]) -> list[str]:
+    """What the tasks' simulators need."""
+    return sorted({d for t in tasks for d in extra_requirements(load_domain(t.domain).extra)})
 
 
 def _in_order(records: Iterable[EpisodeRecord], protocol: Protocol) -> tuple[EpisodeRecord, ...]:
