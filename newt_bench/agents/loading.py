@@ -10,6 +10,7 @@ from typing import Any
 
 from newt_bench.agents.base import Agent
 from newt_bench.errors import AgentError
+from newt_bench.extras import install_command
 
 __all__ = ["ENTRY_POINT_GROUP", "AgentFactory", "load_agent_factory"]
 
@@ -51,7 +52,8 @@ def _entry_point(name: str) -> Any:
     try:
         return points[name].load()
     except (ImportError, AttributeError) as error:
-        raise AgentError(f"Agent '{name}' ({points[name].value}) does not load: {error}") from error
+        hint = _hint(error)
+        raise AgentError(f"Agent '{name}' ({points[name].value}) does not load: {error}{hint}") from error
 
 
 def _import_path(spec: str) -> Any:
@@ -59,8 +61,15 @@ def _import_path(spec: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise AgentError(f"Agent '{spec}': module '{module_name}' does not import: {error}") from error
+        raise AgentError(f"Agent '{spec}': module '{module_name}' does not import: {error}{_hint(error)}") from error
     try:
         return getattr(module, attribute)
     except AttributeError:
         raise AgentError(f"Agent '{spec}': module '{module_name}' has no '{attribute}'") from None
+
+
+def _hint(error: Exception) -> str:
+    """What to install, if a package of the agents' extra is what is missing."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in ("torch", "safetensors"):
+        return f". Install it with: {install_command('agents')}"
+    return ""

@@ -101,3 +101,13 @@ def test_third_party_agents_are_peers(third_party, spec):
 def test_agents_that_cannot_be_found(third_party, spec, message):
     with pytest.raises(AgentError, match=message):
         load_agent_factory(spec)
+
+
+def test_a_missing_package_of_an_agent_names_the_extra(run_python):
+    code = """
+import sys; sys.modules["torch"] = None
+from newt_bench.agents import load_agent_factory
+load_agent_factory("newt_bench.agents.newt:NewtAgent")
+"""
+    child = run_python(code, check=False)
+    assert 'Install it with: pip install "newt-bench[agents]"' in child.stderr
