@@ -10,7 +10,7 @@ help:
 	@echo "make test         set up .venv, then run linters, type checker, import contracts and all tests"
 	@echo "make check        linters, type checker and import contracts only"
 	@echo "make format       format the code"
-	@echo "make benchmark    measure environment overhead and import time"
+	@echo "make benchmark    measure environment overhead, import time and the vector environment"
 	@echo "make clean        remove .venv and build products"
 
 quickstart:
@@ -35,6 +35,7 @@ format:
 benchmark:
 	$(PYTHON_BIN)/python benchmarks/env_overhead.py
 	$(PYTHON_BIN)/python benchmarks/import_time.py
+	$(PYTHON_BIN)/python benchmarks/vector.py
 
 clean:
 	rm -rf .venv build dist *.egg-info
