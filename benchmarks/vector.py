@@ -164,26 +164,33 @@ def hold(barrier: Any) -> None:
     ready = barrier
 
 
-def time_bare(names: list[str], blocks: int) -> dict[str, float]:
-    """Milliseconds per step of each simulator, in a process of its own, while the other processes do the same."""
+def time_bare(names: list[str], blocks: int) -> dict[str, tuple[float, float]]:
+    """Milliseconds per step of each simulator, by the clock and of the processor, while other processes do the same.
+
+    Means, as the speed of the vector environment is one: where other programs run, both suffer alike.
+    """
     tasks = newt_bench.tasks(names)
     pairs = [(task, *bare(task)) for task in tasks]
     for _, reset, _ in pairs:
         reset()
     ready.wait(600)  # until the others are built, too
     rng = np.random.default_rng(0)
-    times: dict[str, list[float]] = {task.name: [] for task in tasks}
+    times: dict[str, list[np.ndarray]] = {task.name: [] for task in tasks}
     for _ in range(blocks):
         for task, reset, step in pairs:
             actions = rng.uniform(-1, 1, (8, task.action_dim)).astype(np.float32)
-            start = time.perf_counter()
+            start = clocks()
             reset()
-            middle = time.perf_counter()
+            middle = clocks()
             for action in actions:
                 step(action)
-            end = time.perf_counter()
+            end = clocks()
             times[task.name].append((end - middle) / len(actions) + (middle - start) / task.max_episode_steps)
-    return {name: 1000 * statistics.median(values) for name, values in times.items()}
+    return {name: tuple(1000 * np.mean(values[1:], axis=0)) for name, values in times.items()}
+
+
+def clocks() -> np.ndarray:
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def measure_bare(workers: int, blocks: int) -> dict[str, Any]:
@@ -196,15 +203,16 @@ def measure_bare(workers: int, blocks: int) -> dict[str, Any]:
     os.environ.setdefault("MUJOCO_GL", "egl")
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(len(shares), context, initializer=hold, initargs=(barrier,)) as pool:
-        parts = list(pool.map(time_bare, shares, [blocks] * len(shares)))
+        parts = list(pool.map(time_bare, shares, [blocks + 1] * len(shares)))
     domains: Counter[str] = Counter()
     for part in parts:
-        for name, cost in part.items():
+        for name, (_, cost) in part.items():
             domains[newt_bench.get_task(name).domain] += cost
-    rounds = [sum(part.values()) / 1000 for part in parts]
+    rounds, busy = ([sum(cost[kind] for cost in part.values()) / 1000 for part in parts] for kind in (0, 1))
     return {
         "speed": sum(len(part) / seconds for part, seconds in zip(parts, rounds, strict=True)),
         "rounds": rounds,
+        "busy": busy,
         "domains": dict(domains.most_common()),
     }
 
@@ -320,8 +328,9 @@ def report(table: dict[str, dict[str, Any]]) -> None:
     print(
         f"\nA step of all 200 takes {1000 * everything['round']:.0f} ms. In it the workers compute for "
         f"{' and '.join(f'{1000 * b:.0f}' for b in everything['busy'])} ms, the parent for "
-        f"{1000 * everything['parent']:.1f} ms; the simulators alone take "
-        f"{' and '.join(f'{1000 * b:.0f}' for b in alone['rounds'])} ms in as many processes."
+        f"{1000 * everything['parent']:.1f} ms of processor time; the simulators alone take "
+        f"{' and '.join(f'{1000 * b:.0f}' for b in alone['rounds'])} ms, of processor time "
+        f"{' and '.join(f'{1000 * b:.0f}' for b in alone['busy'])} ms, in as many processes."
     )
     total = sum(alone["domains"].values())
     print("Of the simulators' time: " + ", ".join(f"{d} {100 * c / total:.0f}%" for d, c in alone["domains"].items()))
