@@ -29,13 +29,16 @@ cluster.wait_for_nodes()
 """
 EPISODES = """
 cluster.shutdown()
-print(json.dumps([record.to_json() for record in results.episodes]))
+told["episodes"] = [record.to_json() for record in results.episodes]
+with open("told.json", "w") as file:
+    json.dump(told, file)
 """
 
 
-def run_on_cluster(run_python, code):
-    child = run_python(CLUSTER + code, timeout=200)
-    return child.stdout.strip().splitlines()
+def run_on_cluster(run_python, tmp_path, code):
+    """What the code told, by way of a file: Ray's own messages get in between lines on standard output."""
+    run_python(CLUSTER + "told = {}\n" + code, timeout=200)
+    return json.loads((tmp_path / "told.json").read_text())
 
 
 def expected(**arguments):
@@ -51,7 +54,7 @@ def lose_the_second_node():
     while not os.path.exists({str(path)!r}):
         time.sleep(0.01)
     cluster.remove_node(second, allow_graceful=False)
-    print("lost", flush=True)
+    told["lost"] = True
 
 thread = threading.Thread(target=lose_the_second_node)
 thread.start()
@@ -62,9 +65,9 @@ import ray
 assert not ray.is_initialized()
 {EPISODES}
 """
-    lines = run_on_cluster(run_python, code)
-    assert "lost" in lines[:-1]
-    assert json.loads(lines[-1]) == expected()
+    told = run_on_cluster(run_python, tmp_path, code)
+    assert told["lost"]
+    assert told["episodes"] == expected()
     assert [record.to_json() for record in newt_bench.load_results(path).episodes] == expected()
 
 
@@ -86,15 +89,18 @@ run = lambda **more: newt_bench.evaluate(Fragile, {TASKS}, 2, (0, 1), backend="r
 try:
     run()
 except newt_bench.NewtBenchError as error:
-    print(type(error).__name__, "walker-run" in str(error), "no idea what to do" in str(error), flush=True)
-print(len(newt_bench.load_results({str(path)!r}).episodes), flush=True)
+    told["error"] = [type(error).__name__, str(error)]
+told["kept"] = len(newt_bench.load_results({str(path)!r}).episodes)
 results = run(resume=True)
 {EPISODES}
 """
-    *_, error, kept, episodes = run_on_cluster(run_python, code)
-    assert error == "WorkerError True True"
-    assert 0 < int(kept) < 16
-    assert json.loads(episodes) == expected()
+    told = run_on_cluster(run_python, tmp_path, code)
+    kind, message = told["error"]
+    assert kind == "WorkerError"
+    assert "walker-run" in message
+    assert "no idea what to do" in message
+    assert 0 < told["kept"] < 16
+    assert told["episodes"] == expected()
 
 
 def test_the_command_starts_a_cluster_of_its_own(run_cli, tmp_path):
