@@ -33,6 +33,7 @@ __all__ = [
     "get_task",
     "load_domain",
     "parse_domain_file",
+    "resolve_tasks",
     "task_index",
     "tasks",
 ]
@@ -74,6 +75,23 @@ def get_task(name: str) -> Task:
     if domain is None:
         raise UnknownTaskError(f"There is no task '{name}'. {_suggestion(short, task_index())}")
     return load_tasks(domain)[short]
+
+
+def resolve_tasks(tasks: str | Task | Iterable[str | Task], purpose: str) -> tuple[Task, ...]:
+    """The records of tasks that a caller named, in their order and each once.
+
+    Args:
+        tasks: One task or several, by name, Gymnasium id or record.
+        purpose: What they are for, for the message, such as `evaluate`.
+
+    Raises:
+        InputError: There is none.
+        UnknownTaskError: One is unknown.
+    """
+    items = [tasks] if isinstance(tasks, str | Task) else list(tasks)
+    if not items:
+        raise InputError(f"There is no task to {purpose}; name tasks or a split")
+    return tuple(dict.fromkeys(get_task(item) if isinstance(item, str) else item for item in items))
 
 
 def tasks(

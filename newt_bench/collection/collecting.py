@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newt_bench.agents import Agent, load_agent_factory
-from newt_bench.catalogue import Task, get_task, load_domain
+from newt_bench.catalogue import Task, get_task, load_domain, resolve_tasks
 from newt_bench.collection.acceptance import RULE, is_accepted, return_threshold
 from newt_bench.demos import DemoFile, Episode, Info, write_demos
 from newt_bench.demos.format import SUFFIX, UNKNOWN
@@ -141,7 +141,7 @@ def collect(
         AgentError: The agent cannot be found or built.
         MissingExtraError: A simulator or h5py is not installed.
     """
-    chosen = _unique(tasks)
+    chosen = resolve_tasks(tasks, "collect")
     variant, built_with = dict(env_options or {}), dict(options or {})
     for task in chosen if variant else ():
         check_options(task, variant)
@@ -187,13 +187,6 @@ def demonstration_seed(seed: int, task: Task, attempt: int) -> int:
     """
     state = np.random.SeedSequence((seed, zlib.crc32(task.name.encode()), attempt)).generate_state(1)[0]
     return int(state) % EVALUATION_SEEDS.start
-
-
-def _unique(tasks: str | Task | Iterable[str | Task]) -> list[Task]:
-    items = [tasks] if isinstance(tasks, str | Task) else list(tasks)
-    if not items:
-        raise InputError("There is no task to collect; name tasks or a split")
-    return list(dict.fromkeys(get_task(item) if isinstance(item, str) else item for item in items))
 
 
 def _kept(order: _Order, overwrite: bool) -> Collected | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from newt_bench.catalogue import Split, Task, get_task
+from newt_bench.catalogue import Split, Task, resolve_tasks
 from newt_bench.catalogue import tasks as catalogue_tasks
 from newt_bench.demos.dataset import Demos, TaskDemos
 from newt_bench.demos.format import SUFFIX
@@ -80,10 +80,7 @@ def _select(tasks: str | Task | Iterable[str | Task] | None, split: Split | None
         return list(catalogue_tasks(split=split))
     if split is not None:
         raise InputError("Name either tasks or a split")
-    items = [tasks] if isinstance(tasks, str | Task) else list(tasks)
-    if not items:
-        raise InputError("There is no task to load demonstrations of; name tasks or a split")
-    return list(dict.fromkeys(get_task(item) if isinstance(item, str) else item for item in items))
+    return list(resolve_tasks(tasks, "load demonstrations of"))
 
 
 def _in_folder(root: Path, tasks: list[Task] | None) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from newt_bench.agents import Agent, AgentFactory, load_agent_factory
-from newt_bench.catalogue import Task, get_task, load_domain
+from newt_bench.catalogue import Task, get_task, load_domain, resolve_tasks
 from newt_bench.envs.core import ObsType
 from newt_bench.envs.domains import check_options
 from newt_bench.errors import InputError
@@ -82,7 +82,7 @@ def evaluate(
         MissingExtraError: A task's simulator, or Ray for that backend, is not installed.
         WorkerError: A worker process died, or the agent or an environment raised an error in one.
     """
-    chosen = _unique_tasks(tasks)
+    chosen = resolve_tasks(tasks, "evaluate")
     seeds = (seed,) if isinstance(seed, int) else tuple(seed)
     _check_numbers(episodes, seeds, workers)
     _check_backend(backend, address, workers)
@@ -143,14 +143,6 @@ def _with_outcome(results: Results, outcome: Outcome, wall_seconds: float) -> Re
         provenance["renderers"] = {**provenance["renderers"], domain: outcome.renderer}
     episodes = _in_order((*results.episodes, *outcome.records), results.protocol)
     return dataclasses.replace(results, provenance=provenance, episodes=episodes)
-
-
-def _unique_tasks(tasks: str | Task | Iterable[str | Task]) -> tuple[Task, ...]:
-    items = [tasks] if isinstance(tasks, str | Task) else list(tasks)
-    chosen = tuple(dict.fromkeys(get_task(item) if isinstance(item, str) else item for item in items))
-    if not chosen:
-        raise InputError("There is no task to evaluate; name tasks or a split")
-    return chosen
 
 
 def _check_numbers(episodes: int, seeds: Sequence[int], workers: int) -> None:

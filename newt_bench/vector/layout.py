@@ -12,7 +12,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task, get_task
+from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task, resolve_tasks
 from newt_bench.errors import InputError
 
 __all__ = ["Layout", "Slot", "assign_to_workers", "episode_seed", "make_layout", "step_cost"]
@@ -82,10 +82,7 @@ def make_layout(tasks: str | Task | Iterable[str | Task], copies: int, pad: bool
     Raises:
         InputError: There is no task, `copies` is not positive, or without `pad` the tasks' sizes differ.
     """
-    items = [tasks] if isinstance(tasks, str | Task) else list(tasks)
-    chosen = tuple(dict.fromkeys(get_task(item) if isinstance(item, str) else item for item in items))
-    if not chosen:
-        raise InputError("There is no task to play; name tasks or a split")
+    chosen = resolve_tasks(tasks, "play")
     if copies < 1:
         raise InputError(f"num_envs_per_task must be at least 1, not {copies}")
     obs_size, action_size = (PADDED_OBS_DIM, PADDED_ACTION_DIM) if pad else _common_sizes(chosen)
