@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from newt_bench.catalogue import Task
 from newt_bench.errors import AgentError
+from newt_bench.replay import Episode
 
 __all__ = ["Agent", "Mode", "Observation"]
 
@@ -31,8 +32,9 @@ class Agent(abc.ABC):
     import path (`my_package.my_module:MyAgent`) or register it under the entry point group
     `newt_bench.agents`.
 
-    Only `act` must be written. Agents that learn override `observe` and `update`; agents that can be
-    trained on demonstrations or adapted to a new task override `pretrain` and `adapt`.
+    Only `act` must be written. Agents that learn override `observe` and `update`; agents that learn from
+    demonstrations `add_demonstrations` and `pretrain_step`; agents that can go on with a new task `adapt`.
+    Training calls `act`, `observe` and `update` in turn; `newt_bench.train` is the loop.
 
     Args:
         tasks: The tasks that it will meet.
@@ -103,13 +105,40 @@ class Agent(abc.ABC):
         """
         return {}
 
-    def pretrain(self, demonstrations: Any) -> None:
-        """Learns from demonstrations before any interaction.
+    def add_demonstrations(self, demonstrations: Iterable[Episode]) -> None:
+        """Takes in demonstrations, to learn from before and beside its own experience.
+
+        Args:
+            demonstrations: Episodes whose `task` is an index into `tasks`, unpadded. With pixels, their observations
+                hold state and image features side by side.
 
         Raises:
-            AgentError: The agent cannot.
+            AgentError: The agent cannot learn from demonstrations.
         """
-        raise AgentError(f"{type(self).__name__} cannot be pretrained on demonstrations")
+        raise AgentError(f"{type(self).__name__} cannot learn from demonstrations")
+
+    def pretrain_step(self) -> dict[str, float]:
+        """One update on the demonstrations alone.
+
+        Returns:
+            Metrics by name; empty, and nothing done, once pretraining is complete or where there is none.
+        """
+        return {}
+
+    def pretrain(self, demonstrations: Iterable[Episode] = ()) -> None:
+        """Learns from demonstrations alone until pretraining is complete.
+
+        Args:
+            demonstrations: Episodes to add first, see `add_demonstrations`.
+
+        Raises:
+            AgentError: The agent cannot learn from demonstrations.
+        """
+        episodes = list(demonstrations)
+        if episodes:
+            self.add_demonstrations(episodes)
+        while self.pretrain_step():
+            pass
 
     def adapt(self, task: Task) -> None:
         """Prepares for learning a task that it was not built for.
@@ -119,8 +148,23 @@ class Agent(abc.ABC):
         """
         raise AgentError(f"{type(self).__name__} cannot be adapted to a new task such as {task.name}")
 
-    def save(self, folder: Path) -> None:
-        """Writes the agent to a folder: `config.json` and, if it has weights, `weights.safetensors`.
+    def provenance(self) -> dict[str, Any]:
+        """What a reader of its results should know beside its options, JSON-compatible.
+
+        Such as which text encoder made the task embeddings. Recorded with results under `provenance.agent`.
+        """
+        return {}
+
+    def save(self, folder: Path, *, resumable: bool = True) -> None:
+        """Writes the agent to a folder, which changes at once or not at all.
+
+        The folder holds `config.json`, whose `tasks` lists an object with the `id` of every task in order, and
+        `weights.safetensors` if there are weights.
+
+        Args:
+            folder: Where to.
+            resumable: Whether to add what training needs to go on as if it had not stopped: moments, random streams,
+                replay buffers. Without it the agent can act, and be trained on from its weights.
 
         Raises:
             AgentError: The agent has nothing to save.
@@ -128,8 +172,14 @@ class Agent(abc.ABC):
         raise AgentError(f"{type(self).__name__} cannot be saved")
 
     @classmethod
-    def load(cls, folder: Path, tasks: Sequence[Task], seed: int = 0) -> Agent:
-        """Reads an agent that `save` wrote.
+    def load(cls, folder: Path, tasks: Sequence[Task], seed: int = 0, **options: Any) -> Agent:
+        """Reads an agent that `save` wrote, and its training state if that was saved.
+
+        Args:
+            folder: The checkpoint.
+            tasks: The tasks that it was saved with; without training state, some of them.
+            seed: Seed of what the checkpoint does not tell.
+            options: Options of the agent that replace those of the checkpoint.
 
         Raises:
             AgentError: The agent cannot be loaded, or the folder is not such an agent's.

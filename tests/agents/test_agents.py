@@ -12,6 +12,7 @@ import newt_bench
 from newt_bench.agents import Agent, load_agent_factory
 from newt_bench.agents.random import RandomAgent
 from newt_bench.errors import AgentError
+from newt_bench.replay import Episode
 
 TASKS = newt_bench.tasks(["walker-run", "cup-catch"])
 OBS, FIRST = np.zeros((3, 128), np.float32), np.array([True] * 3)
@@ -62,14 +63,16 @@ def test_random_agent_is_uniform_and_seeded():
 
 def test_optional_abilities_say_that_they_are_missing(tmp_path):
     agent = RandomAgent(TASKS)
-    assert agent.update() == {}
+    assert agent.update() == agent.pretrain_step() == agent.provenance() == {}
+    agent.pretrain()  # without demonstrations there is nothing to do
+    nothing = np.zeros((4, 1), np.float32)
     for call in (
-        lambda: agent.pretrain(None),
+        lambda: agent.pretrain([Episode(0, nothing, nothing[1:], nothing[1:, 0])]),
         lambda: agent.adapt(TASKS[0]),
         lambda: agent.save(tmp_path),
         lambda: RandomAgent.load(tmp_path, TASKS),
     ):
-        with pytest.raises(AgentError, match="RandomAgent cannot be"):
+        with pytest.raises(AgentError, match="RandomAgent cannot"):
             call()
 
 

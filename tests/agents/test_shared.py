@@ -14,7 +14,6 @@ from torch import multiprocessing
 from newt_bench.agents.shared import distributed
 from newt_bench.agents.shared.activations import layer_norm_mish, mish, sim_norm
 from newt_bench.agents.shared.checkpoints import (
-    atomic_folder,
     read_config,
     read_tensors,
     tensor_mismatches,
@@ -22,6 +21,7 @@ from newt_bench.agents.shared.checkpoints import (
 )
 from newt_bench.agents.shared.distributional import Bins, symexp, symlog
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.atomic import atomic_folder
 from newt_bench.errors import AgentError
 
 

@@ -22,6 +22,7 @@ from newt_bench.agents.newt.model import WorldModel
 from newt_bench.agents.newt.perception import Perception
 from newt_bench.agents.shared.distributed import rank_and_world
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.atomic import atomic_folder
 from newt_bench.catalogue import Task
 from newt_bench.errors import AgentError
 from newt_bench.language import CLIP_MODEL, TextEncoder, text_encoder
@@ -207,11 +208,7 @@ class NewtAgent(Agent):
         return {name: float(value) for name, value in metrics.items()}
 
     def add_demonstrations(self, demonstrations: Iterable[Episode]) -> None:
-        """Takes in demonstrations. From then on, they are part of every batch.
-
-        Args:
-            demonstrations: Episodes; with pixels, their observations hold state and image features side by side.
-        """
+        """See `Agent.add_demonstrations`. From then on, they are part of every batch."""
         for episode in demonstrations:
             if self._demonstrations is None:
                 self._demonstrations = self._buffer("demonstrations")
@@ -219,18 +216,8 @@ class NewtAgent(Agent):
         if self._demonstrations is not None and not self.learner.updates and not self.pretrained:
             self.learner.warmup = True
 
-    def pretrain(self, demonstrations: Any = None) -> None:
-        """Learns from demonstrations alone, until `pretrain_updates` are done. Without any, does nothing.
-
-        Args:
-            demonstrations: Episodes to add first, see `add_demonstrations`; or None.
-        """
-        self.add_demonstrations(demonstrations or ())
-        while self.pretrain_step():
-            pass
-
     def pretrain_step(self) -> dict[str, float]:
-        """One update on demonstrations alone; an empty dictionary, and nothing done, when none is left to do."""
+        """See `Agent.pretrain_step`. There are `pretrain_updates` of them, and none without demonstrations."""
         if self._demonstrations is None or self.learner.updates >= self.config.pretrain_updates:
             return {}
         self.pretrained = True
@@ -253,6 +240,15 @@ class NewtAgent(Agent):
         self.model.load_state_dict(weights, strict=False)
         self.steps, self.pretrained = 0, True
         self._start()
+
+    def provenance(self) -> dict[str, Any]:
+        """See `Agent.provenance`: what embedded texts and images, and how much was learned."""
+        facts: dict[str, Any] = {"steps": self.steps, "updates": self.learner.updates}
+        if self.text_encoder is not None:
+            facts["text_encoder"] = self.text_encoder
+        if self.config.pixels:
+            facts["image_encoder"] = self._perception.encoder.name
+        return facts
 
     @property
     def replay(self) -> Replay:
@@ -287,27 +283,15 @@ class NewtAgent(Agent):
     # Checkpoints
 
     def save(self, folder: Path, *, resumable: bool = True) -> None:
-        """Writes the agent to a folder, which changes at once or not at all.
-
-        Args:
-            folder: Where to.
-            resumable: Whether to add what training needs to go on as if it had not stopped: moments, random
-                streams, replay buffers. Without it the agent can act, and be trained on from weights alone.
-        """
-        with checkpoint.atomic_folder(Path(folder)) as path:
+        """See `Agent.save`."""
+        with atomic_folder(Path(folder)) as path:
             checkpoint.write(path, self)
             if resumable:
                 checkpoint.write_training(path, self)
 
     @classmethod
     def load(cls, folder: Path, tasks: Sequence[Task], seed: int = 0, **options: Any) -> NewtAgent:
-        """Reads an agent that `save` wrote, and its training state if it was saved.
-
-        Args:
-            folder: The checkpoint.
-            tasks: The tasks that it was saved with; without training state, some of them.
-            seed: Seed of what the checkpoint does not tell.
-            options: As for the constructor.
+        """See `Agent.load`.
 
         Raises:
             AgentError: The checkpoint does not fit; the message lists everything in which it does not.

@@ -15,7 +15,6 @@ from torch import Tensor
 from newt_bench.agents.shared.checkpoints import (
     CONFIG,
     WEIGHTS,
-    atomic_folder,
     read_config,
     read_tensors,
     tensor_mismatches,
@@ -36,7 +35,6 @@ __all__ = [
     "TASK_TENSORS",
     "Found",
     "as_json",
-    "atomic_folder",
     "description",
     "load_training",
     "load_weights",

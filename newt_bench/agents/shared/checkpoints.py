@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +11,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from newt_bench.atomic import recover_folder
 from newt_bench.errors import AgentError
 
-__all__ = ["CONFIG", "WEIGHTS", "atomic_folder", "read_config", "read_tensors", "tensor_mismatches", "write_tensors"]
+__all__ = ["CONFIG", "WEIGHTS", "read_config", "read_tensors", "tensor_mismatches", "write_tensors"]
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 
 _PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt")
-
-
-@contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yields an empty temporary folder that takes the place of `folder` when the block succeeds.
-
-    The two renames that it takes leave the old one as `.<name>-previous` if the machine stops between them;
-    `read_config` finds it there.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        previous = _previous(folder)
-        shutil.rmtree(previous, ignore_errors=True)
-        if folder.exists():
-            folder.replace(previous)
-        temporary.replace(folder)
-        shutil.rmtree(previous, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_config(folder: Path, kind: str) -> dict[str, Any]:
@@ -56,8 +32,7 @@ def read_config(folder: Path, kind: str) -> dict[str, Any]:
     Raises:
         AgentError: It is not such a checkpoint.
     """
-    if not folder.exists() and _previous(folder).exists():
-        _previous(folder).replace(folder)
+    recover_folder(folder)
     path = folder / CONFIG
     if not path.is_file():
         pickles = [p.name for p in folder.iterdir() if p.suffix in _PICKLED] if folder.is_dir() else []
@@ -106,7 +81,3 @@ def tensor_mismatches(expected: Mapping[str, Tensor], found: Mapping[str, Tensor
 
 def _kind(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
-
-
-def _previous(folder: Path) -> Path:
-    return folder.parent / f".{folder.name}-previous"
