@@ -6,7 +6,7 @@ TEST_EXTRAS := dmcontrol,metaworld,maniskill,mujoco,box2d,robodesk,ogbench,arcad
 .PHONY: help quickstart test check format benchmark clean
 
 help:
-	@echo "make quickstart   set up .venv, then evaluate an agent: results, a plot and a video in quickstart/"
+	@echo "make quickstart   set up .venv, then train Newt on a small game: scores, learning curve and videos in quickstart/"
 	@echo "make test         set up .venv, then run linters, type checker, import contracts and all tests"
 	@echo "make check        linters, type checker and import contracts only"
 	@echo "make format       format the code"
@@ -14,7 +14,7 @@ help:
 	@echo "make clean        remove .venv and build products"
 
 quickstart:
-	scripts/setup.sh dmcontrol,media
+	scripts/setup.sh arcade,agents,media
 	$(PYTHON_BIN)/newt-bench quickstart
 
 test:

@@ -10,6 +10,7 @@ import typer
 from newt_bench.cli import (
     assets,
     catalogue,
+    checkpoints,
     demos,
     doctor,
     evaluate,
@@ -46,6 +47,7 @@ app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
 app.add_typer(demos.app, name="demos")
+app.add_typer(checkpoints.app, name="checkpoints")
 app.add_typer(new.app, name="new")
 
 

@@ -152,7 +152,7 @@ class Trainer:
             obs_type=settings.obs_type,
             env_options=settings.env_options,
             num_workers=settings.num_workers,
-            stop=self._stopping,
+            stop=self._asked,  # not together: each process plays as many steps as its tasks need
         )
         parts = self._team.gather(mine)
         records: list[EpisodeRecord] = []
