@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from newt_bench.agents.newt.model import Context, PolicySample, WorldModel
 from newt_bench.agents.shared.distributed import average_
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.shared.tasks import masked_mse
 from newt_bench.catalogue import PADDED_ACTION_DIM
 
-__all__ = ["Batch", "ModelLoss", "RunningScale", "masked_mse", "model_loss", "policy_loss", "td_target", "time_weights"]
+__all__ = ["Batch", "ModelLoss", "RunningScale", "model_loss", "policy_loss", "td_target", "time_weights"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +95,6 @@ def td_target(model: WorldModel, following: Tensor, reward: Tensor, context: Con
     heads = randomness.two_of(model.config.dims.num_q)
     q = model.q(following, action, context, heads, target=model.config.target == "target")
     return reward + context.discount * q.amin(0)
-
-
-def masked_mse(prediction: Tensor, action: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error over the valid entries of actions (..., 16): shape (...)."""
-    return ((prediction - action).square() * mask).sum(-1) / mask.sum(-1)
 
 
 def model_loss(model: WorldModel, batch: Batch, randomness: Randomness, *, cloning: bool = False) -> ModelLoss:

@@ -13,7 +13,6 @@ from newt_bench.agents.newt.learner import Learner
 from newt_bench.agents.newt.losses import (
     Batch,
     RunningScale,
-    masked_mse,
     model_loss,
     policy_loss,
     td_target,
@@ -21,6 +20,7 @@ from newt_bench.agents.newt.losses import (
 )
 from newt_bench.agents.newt.planner import plan
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.shared.tasks import masked_mse
 from tests.agents.newt.conftest import make_batch, make_model
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
