@@ -118,8 +118,7 @@ class BCAgent(LearnedAgent[BCSettings, BCNetwork]):
     """Behaviour cloning: least squares on the demonstrations' actions.
 
     Batches are drawn task by task, and the error of a pair is the mean over the task's own action entries: all tasks
-    weigh the same, whatever their demonstrations and actions count. It acts alike in training and evaluation: nothing is
-    drawn.
+    weigh the same, whatever their demonstrations and actions count. It acts the same in training and evaluation.
 
     Args: see `LearnedAgent`, and `BCSettings` for the options.
     """

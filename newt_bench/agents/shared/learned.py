@@ -22,7 +22,6 @@ from newt_bench.agents.shared.agent_files import (
     write_training,
 )
 from newt_bench.agents.shared.conditioning import Conditioning, ConditioningBlock, TaskTexts
-from newt_bench.agents.shared.distributed import rank_and_world
 from newt_bench.agents.shared.optimizers import load_moments, moments
 from newt_bench.agents.shared.randomness import Randomness
 from newt_bench.agents.shared.settings import Settings
@@ -256,10 +255,7 @@ class LearnedAgent(Agent, Generic[S, M]):
     def _start(self) -> None:
         self.updates = 0
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        rank = rank_and_world()[0]
-        self.streams = {
-            name: Randomness((self.seed, rank, purpose), self.device) for purpose, name in enumerate(_STREAMS)
-        }
+        self.streams = {name: Randomness((self.seed, purpose), self.device) for purpose, name in enumerate(_STREAMS)}
         self.start()
 
     def _parameters(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
