@@ -120,6 +120,8 @@ class BCAgent(LearnedAgent[BCSettings, BCNetwork]):
     Batches are drawn task by task, and the error of a pair is the mean over the task's own action entries: all tasks
     weigh the same, whatever their demonstrations and actions count. It acts the same in training and evaluation.
 
+    Observations are scaled task by task. That tells tasks apart a little even with conditioning `none`.
+
     Args: see `LearnedAgent`, and `BCSettings` for the options.
     """
 
