@@ -95,7 +95,8 @@ def advantages(
     """Generalised advantage estimates (arXiv 1506.02438), equation 16.
 
     With delta_t = r_t + gamma V(o'_t) - V(o_t), the advantage is the sum of (gamma lambda)^i delta_{t+i} up to where
-    the episode is cut. Horizons are fixed and states do not terminate: the value of an episode's final observation counts.
+    the episode is cut. Horizons are fixed and states do not terminate: the value of an episode's final observation
+    counts.
 
     Args:
         reward: Rewards r_t, shape (steps, slots).
@@ -245,9 +246,9 @@ class PPOAgent(LearnedAgent[PPOSettings, PPONetworks]):
     """Proximal policy optimisation: several passes over what the policy has just done, with steps kept small.
 
     The policy is a Gaussian whose draws are clipped to [-1, 1] when played; its standard deviations are learned
-    numbers, one row per task. Advantages are standardised over each task's part of a rollout, lest tasks with large returns own
-    the gradient. Statistics of observations and returns are per task and part of the weights; those of observations
-    change between rollouts only, so that the policy stays the same within one.
+    numbers, one row per task. Advantages are standardised over each task's part of a rollout, lest tasks with large
+    returns own the gradient. Statistics of observations and returns are per task and part of the weights; those of
+    observations change between rollouts only, so that the policy stays the same within one.
 
     Args: see `LearnedAgent`, and `PPOSettings` for the options.
     """
