@@ -40,7 +40,7 @@ class BCSettings(LearnedSettings):
     """Hyper-parameters of behaviour cloning.
 
     Attributes:
-        widths: Widths of the hidden layers.
+        hidden: Widths of the hidden layers.
         updates: Updates on the demonstrations. None means 10,000 for one task and 50,000 for several.
         batch_size: Pairs of observation and action per update. None means 512 for one task and 1,024 for several.
         learning_rate: Adam's at the start; it falls to 0 along a cosine.
@@ -51,7 +51,7 @@ class BCSettings(LearnedSettings):
         validation_interval: Updates between two looks at that error.
     """
 
-    widths: tuple[int, ...] = (512, 512, 512)
+    hidden: tuple[int, ...] = (512, 512, 512)
     updates: int | None = None
     batch_size: int | None = None
     learning_rate: float = 3e-4
@@ -93,7 +93,7 @@ class BCNetwork(nn.Module):
         self.statistics = RunningStatistics(len(conditioning.table))
         self.body = perceptron(
             PADDED_OBS_DIM + conditioning.width,
-            settings.widths,
+            settings.hidden,
             PADDED_ACTION_DIM,
             generator,
             activation="mish",

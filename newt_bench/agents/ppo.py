@@ -34,7 +34,7 @@ class PPOSettings(LearnedSettings):
     """Hyper-parameters of PPO. Defaults for one task are those that are usual for continuous control.
 
     Attributes:
-        widths: Widths of the hidden layers of policy and value. None means 64, 64 for one task and 512, 512, 512 for
+        hidden: Widths of the hidden layers of policy and value. None means 64, 64 for one task and 512, 512, 512 for
             several.
         norm: Whether hidden layers have LayerNorm. None means for several tasks only.
         rollout_steps: Steps of every slot between updates. None means 2,048 for one task and 256 for several.
@@ -54,7 +54,7 @@ class PPOSettings(LearnedSettings):
         reward_clip: Reach of scaled rewards.
     """
 
-    widths: tuple[int, ...] | None = None
+    hidden: tuple[int, ...] | None = None
     norm: bool | None = None
     rollout_steps: int | None = None
     minibatches: int = 32
@@ -81,7 +81,7 @@ class PPOSettings(LearnedSettings):
         several = num_tasks > 1
         return dataclasses.replace(
             super().resolved(num_tasks),
-            widths=self.widths or ((512, 512, 512) if several else (64, 64)),
+            hidden=self.hidden or ((512, 512, 512) if several else (64, 64)),
             norm=several if self.norm is None else self.norm,
             rollout_steps=self.rollout_steps or (256 if several else 2048),
             epochs=self.epochs or (5 if several else 10),
@@ -210,7 +210,7 @@ class PPONetworks(nn.Module):
         def network(outputs: int, last_gain: float) -> nn.Sequential:
             return perceptron(
                 PADDED_OBS_DIM + conditioning.width,
-                settings.widths or (),
+                settings.hidden or (),
                 outputs,
                 generator,
                 activation="tanh",

@@ -15,7 +15,7 @@ from newt_bench.replay import Episode
 from newt_bench.training.demonstrations import demonstration_episodes
 from tests.agents.worlds import FIRST, INDEX, SHORT, demonstrations, observation
 
-SMALL = {"widths": [32, 32], "batch_size": 64, "device": "cpu", "encoder": HashEncoder()}
+SMALL = {"hidden": [32, 32], "batch_size": 64, "device": "cpu", "encoder": HashEncoder()}
 
 
 def make(tasks=SHORT, **options) -> BCAgent:
@@ -114,7 +114,7 @@ def test_clones_experts_of_several_tasks(tmp_path):
     names = ["mw-drawer-close", "mw-button-press"]
     collect(names, tmp_path, episodes=8, progress=False)
     tasks = newt_bench.tasks(names)
-    agent = make(tasks, widths=[64, 64], updates=600, batch_size=256, learning_rate=1e-3)
+    agent = make(tasks, hidden=[64, 64], updates=600, batch_size=256, learning_rate=1e-3)
     agent.pretrain(demonstration_episodes(str(tmp_path), tasks, range(2), features=False))
     agent.save(tmp_path / "cloned", resumable=False)
     options = {"checkpoint": str(tmp_path / "cloned"), "device": "cpu"}

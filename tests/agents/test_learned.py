@@ -29,7 +29,7 @@ from tests.agents.worlds import FIRST, INDEX, SHORT, live, observation, study
 @dataclasses.dataclass(frozen=True)
 class EchoSettings(LearnedSettings):
     learning_rate: float = 1e-3
-    widths: tuple[int, ...] = (8,)
+    hidden: tuple[int, ...] = (8,)
 
 
 class Net(nn.Module):
@@ -45,7 +45,7 @@ class Echo(LearnedAgent):
     SETTINGS = EchoSettings
 
     def make_model(self, conditioning, generator):
-        body = perceptron(128 + conditioning.width, self.config.widths, 32, generator, norm=True)
+        body = perceptron(128 + conditioning.width, self.config.hidden, 32, generator, norm=True)
         return Net(conditioning, RunningStatistics(len(self.tasks)), body)
 
     def start(self):
@@ -88,8 +88,8 @@ class Kind(NamedTuple):
 
 AGENTS = {
     "echo": Kind(Echo, {}, live),
-    "bc": Kind(BCAgent, {"widths": [16], "updates": 60, "batch_size": 8, "validation_interval": 7}, study),
-    "ppo": Kind(PPOAgent, {"widths": [16], "rollout_steps": 8, "minibatches": 2, "epochs": 2}, live),
+    "bc": Kind(BCAgent, {"hidden": [16], "updates": 60, "batch_size": 8, "validation_interval": 7}, study),
+    "ppo": Kind(PPOAgent, {"hidden": [16], "rollout_steps": 8, "minibatches": 2, "epochs": 2}, live),
 }
 
 

@@ -14,7 +14,7 @@ from newt_bench.errors import AgentError
 from newt_bench.language import HashEncoder
 from tests.agents.worlds import FIRST, INDEX, SHORT, live, observation
 
-SMALL = {"widths": [16], "rollout_steps": 8, "minibatches": 2, "epochs": 2, "device": "cpu", "encoder": HashEncoder()}
+SMALL = {"hidden": [16], "rollout_steps": 8, "minibatches": 2, "epochs": 2, "device": "cpu", "encoder": HashEncoder()}
 
 
 def make(tasks=SHORT, seed=0, **options) -> PPOAgent:
