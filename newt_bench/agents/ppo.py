@@ -356,8 +356,14 @@ class PPOAgent(LearnedAgent[PPOSettings, PPONetworks]):
             )
         value, next_value = self.model.value(flat["obs"], task), self.model.value(flat["next_obs"], task)
         discount = self.discounts[task]
-        rows = (tensor.view(shape) for tensor in (reward, value, next_value, flat["cut"], discount))
-        advantage = advantages(*rows, self.config.gae_lambda).flatten()
+        advantage = advantages(
+            reward.view(shape),
+            value.view(shape),
+            next_value.view(shape),
+            data["cut"],
+            discount.view(shape),
+            self.config.gae_lambda,
+        ).flatten()
         flat |= {"value": value, "target": advantage + value, "advantage": self._standardized(advantage, task)}
         return flat
 

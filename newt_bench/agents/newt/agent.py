@@ -61,6 +61,8 @@ class NewtAgent(Agent):
 
     #: Format of its checkpoints.
     FORMAT: ClassVar[str] = "newt-bench/newt-1"
+    #: Its hyper-parameters.
+    CONFIG: ClassVar[type[NewtConfig]] = NewtConfig
 
     def __init__(
         self,
@@ -82,8 +84,8 @@ class NewtAgent(Agent):
         if checkpoint is not None:
             self._restore(Path(checkpoint), options)
         else:
-            given = (config or NewtConfig()).to_dict() | options
-            self.config = NewtConfig.from_options(given).resolved(len(self.tasks))
+            given = (config or self.CONFIG()).to_dict() | options
+            self.config = self.CONFIG.from_options(given).resolved(len(self.tasks))
             self._build(self._embed(self.tasks))
         self._start()
 
@@ -91,7 +93,7 @@ class NewtAgent(Agent):
 
     def _restore(self, folder: Path, options: Mapping[str, Any]) -> None:
         found = read_agent(folder, self.FORMAT, self.tasks)
-        self.config = NewtConfig.from_options({**found.config, **options})
+        self.config = self.CONFIG.from_options({**found.config, **options})
         self.steps, self.pretrained, self.texts.name = found.steps, True, found.text_encoder
         self._build(_embeddings(found))
         self.model.load_state_dict(found.fitted(self.model.state_dict(), WorldModel.task_rows))
@@ -127,6 +129,7 @@ class NewtAgent(Agent):
         self._slot_steps = np.zeros(0, np.int64)
         self._total_slots = 0  # of all processes
         self._owed = 0.0
+        self._waiting = False  # for the end of the first episodes
 
     def _randomness(self, purpose: int) -> Randomness:
         return Randomness((self.seed, rank_and_world()[0], purpose), self._device)
@@ -167,7 +170,10 @@ class NewtAgent(Agent):
         if len(self._slot_steps) != len(task):
             self._slot_steps = np.zeros(len(task), np.int64)
         lengths = np.array([t.max_episode_steps for t in self.tasks])
-        return self._slot_steps < self.config.seed_episodes * lengths[task]
+        seeding: NDArray[np.bool_] = self._slot_steps < np.maximum(
+            self.config.seed_episodes * lengths[task], self.config.seed_steps
+        )
+        return seeding
 
     # Learning
 
@@ -191,9 +197,9 @@ class NewtAgent(Agent):
         for episode in self._recorder.record(rows, played, reward, following, last, task):
             if len(episode) >= self.config.horizon:  # shorter ones are pieces, left by a fault
                 self.replay.add(episode)
-        seeding = self._seeding(task).any()
         # Where several processes train together, all of them must do the same updates.
-        if not total(float(seeding)):
+        self._waiting = total(float(self._seeding(task).any())) > 0
+        if not self._waiting or self.config.learn_seed_steps:
             self._owed += self.config.updates_per_step * self._total_slots
         self._slot_steps += 1
         self.steps += self._total_slots
@@ -201,10 +207,10 @@ class NewtAgent(Agent):
     def update(self) -> dict[str, float]:
         """Does the updates that the steps observed since have earned: `updates_per_step` for each.
 
-        Nothing is earned while slots are in their first episodes.
+        Nothing is learned while slots are in their first episodes.
         """
         metrics: dict[str, Tensor] = {}
-        while self._owed >= 1 and self._can_learn():
+        while self._owed >= 1 and not self._waiting and self._can_learn():
             self._owed -= 1
             metrics = self.learner.update(self._batch())
         return {name: float(value) for name, value in metrics.items()}
