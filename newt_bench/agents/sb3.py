@@ -53,6 +53,8 @@ class SB3Agent(Agent):
             raise AgentError("An SB3 agent wraps either a `model` in memory or a `checkpoint`, a zip file")
         self.model = model if checkpoint is None else _read(Path(checkpoint), algorithm, trust)
         self._check()
+        self._slots = 0
+        self._memory: Any = None  # what a recurrent policy remembers of them
         self.reset(seed)
 
     def act(
