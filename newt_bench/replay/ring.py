@@ -274,7 +274,7 @@ class _Index:
         self.ends = self.positions[self.order].cumsum()
         last = np.flatnonzero(np.diff(episodes[self.order, 2], append=-1))
         self.task_ends = self.ends[last]
-        self.task_starts = np.concatenate(([0], self.task_ends[:-1]))
+        self.task_starts = self.task_ends - np.diff(self.task_ends, prepend=0)
 
     def draw(
         self, batch: int, sampling: Sampling, rng: np.random.Generator
