@@ -10,9 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from newt_bench.agents.shared.conditioning import ConditioningBlock, TaskTexts
+from newt_bench.agents.shared.conditioning import ConditioningBlock
 from newt_bench.agents.shared.ensembles import Critics, StackedMLP, polyak_
 from newt_bench.agents.shared.gaussian import TanhGaussian, squashed_log_std, tanh_gaussian
+from newt_bench.agents.shared.learned import LearnedSettings
 from newt_bench.agents.shared.offpolicy import OffPolicyAgent, OffPolicyNetworks, OffPolicySettings, TransitionBatch
 from newt_bench.agents.shared.optimizers import descend
 from newt_bench.agents.shared.perceptrons import perceptron
@@ -77,8 +78,7 @@ class Actor(nn.Module):
     """From observations to tanh of a Gaussian.
 
     Args:
-        conditioning: Makes the task vector, which follows the observation.
-        obs_width: Entries of observations.
+        inputs: Entries of the observation and of the task vector, together.
         action_width: Entries of actions.
         hidden: Widths of the hidden layers.
         norm: Whether LayerNorm comes before each activation.
@@ -86,42 +86,34 @@ class Actor(nn.Module):
     """
 
     def __init__(
-        self,
-        conditioning: ConditioningBlock,
-        obs_width: int,
-        action_width: int,
-        hidden: Sequence[int],
-        *,
-        norm: bool,
-        generator: torch.Generator,
+        self, inputs: int, action_width: int, hidden: Sequence[int], *, norm: bool, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.conditioning = conditioning
-        self.network = perceptron(obs_width + conditioning.width, hidden, 2 * action_width, generator, norm=norm)
+        self.network = perceptron(inputs, hidden, 2 * action_width, generator, norm=norm)
 
-    def forward(self, obs: Tensor, task: Tensor, noise: Tensor, mask: Tensor) -> TanhGaussian:
+    def forward(self, obs: Tensor, told: Tensor, mask: Tensor, noise: Tensor) -> TanhGaussian:
         """Draws actions.
 
         Args:
-            obs: Observations, shape (batch, obs_width).
-            task: Task indices, shape (batch,).
-            noise: Standard normal, shape (batch, action_width).
+            obs: Observations, shape (batch, width).
+            told: Task vectors, shape (batch, width).
             mask: 1 for the action entries that the task has, shape (batch, action_width).
+            noise: Standard normal, shape (batch, action_width).
 
         Returns:
             The draw.
         """
-        mean, raw = self.network(torch.cat((obs, self.conditioning(task)), -1)).chunk(2, -1)
+        mean, raw = self.network(torch.cat((obs, told), -1)).chunk(2, -1)
         return tanh_gaussian(mean, squashed_log_std(raw, *_LOG_STD_RANGE), noise, mask)
 
 
 class SACNetworks(OffPolicyNetworks):
-    """Actor, two critics with targets, temperatures.
+    """Actor, two critics with targets, temperatures. The task vector is the critics'; the actor sees it as it is.
 
     Args:
         config: With everything resolved.
         tasks: The tasks.
-        conditioning: Two blocks, for actor and critics.
+        conditioning: Makes the task vector.
         generator: Source of the initial weights.
     """
 
@@ -129,14 +121,15 @@ class SACNetworks(OffPolicyNetworks):
         self,
         config: SACSettings,
         tasks: Sequence[Task],
-        conditioning: Sequence[ConditioningBlock],
+        conditioning: ConditioningBlock,
         generator: torch.Generator,
     ) -> None:
         super().__init__(tasks, padded=bool(config.padded))
         hidden, norm = config.hidden or (), bool(config.norm)
-        self.actor = Actor(conditioning[0], self.obs_width, self.action_width, hidden, norm=norm, generator=generator)
-        inputs = self.obs_width + conditioning[1].width + self.action_width
-        self.critics = Critics(StackedMLP(2, inputs, hidden, 1, norm=norm, generator=generator), conditioning[1])
+        inputs = self.obs_width + conditioning.width
+        self.actor = Actor(inputs, self.action_width, hidden, norm=norm, generator=generator)
+        networks = StackedMLP(2, inputs + self.action_width, hidden, 1, norm=norm, generator=generator)
+        self.critics = Critics(networks, conditioning)
         self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
         self.temperature = Temperature(
             [task.action_dim for task in tasks],
@@ -145,9 +138,9 @@ class SACNetworks(OffPolicyNetworks):
             per_task=config.temperature_per_task,
         )
 
-    def act(self, obs: Tensor, task: Tensor, randomness: Randomness) -> TanhGaussian:
-        """Draws actions for observations (batch, obs_width) of tasks (batch,)."""
-        sample: TanhGaussian = self.actor(obs, task, randomness.normal(len(task), self.action_width), self.masks[task])
+    def act(self, obs: Tensor, task: Tensor, mask: Tensor, noise: Tensor) -> TanhGaussian:
+        """Draws actions; see `Actor.forward`. Tasks are given by index, shape (batch,)."""
+        sample: TanhGaussian = self.actor(obs, self.critics.conditioning(task).detach(), mask, noise)
         return sample
 
 
@@ -157,12 +150,12 @@ def critic_loss(model: SACNetworks, batch: TransitionBatch, randomness: Randomne
     Returns:
         The sum over critics of the mean over the batch, and the mean target; scalars.
     """
+    task = batch.task
     with torch.no_grad():
-        following = model.act(batch.next_obs, batch.task, randomness)
-        q = model.target_critics(batch.next_obs, batch.task, following.action).squeeze(-1).amin(0)
-        soft = q - model.temperature(batch.task) * following.log_prob
-        target = batch.reward + batch.discount * soft
-    found = model.critics(batch.obs, batch.task, batch.action).squeeze(-1)
+        following = model.act(batch.next_obs, task, batch.mask, randomness.normal(*batch.mask.shape))
+        q = model.target_critics(batch.next_obs, task, following.action).squeeze(-1).amin(0)
+        target = batch.reward + batch.discount * (q - model.temperature(task) * following.log_prob)
+    found = model.critics(batch.obs, task, batch.action).squeeze(-1)
     return (found - target).square().mean(-1).sum(), target.mean()
 
 
@@ -172,7 +165,7 @@ def actor_loss(model: SACNetworks, batch: TransitionBatch, randomness: Randomnes
     Returns:
         The loss, a scalar, and the log-densities of the actions drawn, shape (batch,).
     """
-    sample = model.act(batch.obs, batch.task, randomness)
+    sample = model.act(batch.obs, batch.task, batch.mask, randomness.normal(*batch.mask.shape))
     q = model.critics(batch.obs, batch.task, sample.action, fixed=True).squeeze(-1).amin(0)
     log_prob = sample.log_prob
     return (model.temperature(batch.task) * log_prob - q).mean(), log_prob
@@ -182,13 +175,14 @@ class SACAgent(OffPolicyAgent[SACSettings, SACNetworks]):
     """Soft actor-critic. Evaluation plays the tanh of the Gaussian's mean. See `OffPolicyAgent` for the arguments."""
 
     FORMAT: ClassVar[str] = "newt-bench/sac-1"
-    SETTINGS: ClassVar[type[OffPolicySettings]] = SACSettings
+    SETTINGS: ClassVar[type[LearnedSettings]] = SACSettings
 
-    def _networks(self, texts: TaskTexts | None, generator: torch.Generator) -> SACNetworks:
-        blocks = [self._conditioning(texts, generator) for _ in range(2)]
-        return SACNetworks(self.config, self.tasks, blocks, generator)
+    def make_model(self, conditioning: ConditioningBlock, generator: torch.Generator) -> SACNetworks:
+        """See `LearnedAgent.make_model`."""
+        return SACNetworks(self.config, self.tasks, conditioning, generator)
 
-    def _make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """See `OffPolicyAgent.make_optimizers`."""
         config, model = self.config, self.model
         return {
             "critics": torch.optim.Adam(model.critics.parameters(), config.critic_learning_rate, foreach=True),
@@ -196,27 +190,29 @@ class SACAgent(OffPolicyAgent[SACSettings, SACNetworks]):
             "temperature": torch.optim.Adam(model.temperature.parameters(), config.temperature_learning_rate),
         }
 
-    def _random_steps(self) -> int:
+    def random_steps(self) -> int:
+        """See `OffPolicyAgent.random_steps`."""
         return self.config.random_steps
 
-    def _explore(self, obs: Tensor, task: Tensor, first: Tensor) -> Tensor:
-        return self.model.act(obs, task, self._acting).action
+    def explore(self, obs: Tensor, task: Tensor, mask: Tensor, first: Tensor) -> Tensor:
+        """See `OffPolicyAgent.explore`."""
+        return self.model.act(obs, task, mask, self.streams["training"].normal(*mask.shape)).action
 
-    def _perform(self, obs: Tensor, task: Tensor) -> Tensor:
-        mask = self.model.masks[task]
-        sample: TanhGaussian = self.model.actor(obs, task, torch.zeros_like(mask), mask)
-        return sample.mean
+    def perform(self, obs: Tensor, task: Tensor, mask: Tensor) -> Tensor:
+        """See `OffPolicyAgent.perform`."""
+        return self.model.act(obs, task, mask, torch.zeros_like(mask)).mean
 
-    def _learn(self, batch: TransitionBatch) -> dict[str, Tensor]:
-        model, config = self.model, self.config
-        loss, target = critic_loss(model, batch, self.randomness)
+    def learn(self, batch: TransitionBatch) -> dict[str, Tensor]:
+        """See `OffPolicyAgent.learn`."""
+        model, config, randomness = self.model, self.config, self.streams["learning"]
+        loss, target = critic_loss(model, batch, randomness)
         descend(self.optimizers["critics"], loss)
         metrics = {"critic_loss": loss.detach(), "target": target}
         if self.updates % config.actor_every == 0:
             for _ in range(config.actor_updates):
-                loss, log_prob = actor_loss(model, batch, self.randomness)
+                loss, log_prob = actor_loss(model, batch, randomness)
                 descend(self.optimizers["actor"], loss)
                 descend(self.optimizers["temperature"], model.temperature.loss(batch.task, log_prob))
-            metrics["actor_loss"], metrics["entropy"] = loss.detach(), -log_prob.detach().mean()
+            metrics |= {"actor_loss": loss.detach(), "entropy": -log_prob.detach().mean()}
         polyak_(model.target_critics, model.critics, config.tau)
         return metrics | {"temperature": model.temperature.log.detach().exp().mean()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -13,33 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from newt_bench.agents.base import Agent, Mode, Observation
-from newt_bench.agents.shared.agent_files import (
-    TrainingState,
-    read_agent,
-    read_training,
-    write_agent,
-    write_training,
-)
-from newt_bench.agents.shared.conditioning import Conditioning, ConditioningBlock, TaskTexts
-from newt_bench.agents.shared.optimizers import load_moments, moments
-from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.base import Mode, Observation
+from newt_bench.agents.shared.agent_files import TrainingState
+from newt_bench.agents.shared.learned import LearnedAgent, LearnedSettings
 from newt_bench.agents.shared.returns import ReturnScale
-from newt_bench.agents.shared.settings import Settings
-from newt_bench.agents.shared.tasks import action_masks, task_row_names
-from newt_bench.atomic import atomic_folder
+from newt_bench.agents.shared.tasks import task_row_names
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task
 from newt_bench.errors import AgentError
-from newt_bench.language import TextEncoder
 from newt_bench.replay import Recorder, Replay, Sampling
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["OffPolicyAgent", "OffPolicyNetworks", "OffPolicySettings", "TransitionBatch"]
-
-# Independent streams of random numbers, by what they are for.
-_LEARNING, _ACTING = range(2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +35,12 @@ class TransitionBatch:
     Attributes:
         obs: Observations, shape (batch, obs_width).
         action: Actions, 0 where masked, shape (batch, action_width).
-        reward: Discounted sums of rewards, shape (batch,).
+        reward: Discounted sums of scaled rewards, shape (batch,).
         discount: What the value of `next_obs` counts: the task's discount to the power of the number of rewards
             summed, shape (batch,).
         next_obs: Observations after the last step, shape (batch, obs_width).
         task: Task indices, shape (batch,).
+        mask: 1 for the action entries that the task has, shape (batch, action_width).
     """
 
     obs: Tensor
@@ -62,16 +49,14 @@ class TransitionBatch:
     discount: Tensor
     next_obs: Tensor
     task: Tensor
+    mask: Tensor
 
 
 @dataclasses.dataclass(frozen=True)
-class OffPolicySettings(Settings):
-    """Hyper-parameters that all of these agents have.
+class OffPolicySettings(LearnedSettings):
+    """Settings of all of these agents, beside those of `LearnedSettings`.
 
     Attributes:
-        conditioning: What tells tasks apart: the `language` embedding, a learned vector per task (`one-hot`), or
-            `none`. None means `none` for one task.
-        conditioning_width: Entries that networks are told of the task.
         padded: Whether networks take observations of 128 entries and actions of 16, whatever the tasks' sizes, as it
             takes to adapt to other tasks. Otherwise they are as wide as the widest task, which is faster. None means
             padded for several tasks.
@@ -85,8 +70,6 @@ class OffPolicySettings(Settings):
             leaves them as they are. None means 0 for one task and 10 for several.
     """
 
-    conditioning: Conditioning | None = None
-    conditioning_width: int = 64
     padded: bool | None = None
     batch_size: int = 256
     tau: float = 0.005
@@ -104,15 +87,14 @@ class OffPolicySettings(Settings):
         """See `Settings.resolved`."""
         several = num_tasks > 1
         return dataclasses.replace(
-            self,
-            conditioning=self.conditioning or ("language" if several else "none"),
+            super().resolved(num_tasks),
             padded=several if self.padded is None else self.padded,
             v_max=(10.0 if several else 0.0) if self.v_max is None else self.v_max,
         )
 
 
 class OffPolicyNetworks(nn.Module):
-    """Base of an agent's networks, with the facts of the tasks that they need.
+    """Base of an agent's networks.
 
     Args:
         tasks: The tasks.
@@ -121,170 +103,111 @@ class OffPolicyNetworks(nn.Module):
     Attributes:
         obs_width: Entries of observations.
         action_width: Entries of actions.
-        masks: 1 for the action entries that a task has, shape (tasks, action_width).
-        discounts: Discount of each task, shape (tasks,).
         returns: How large each task's returns are.
     """
-
-    masks: Tensor
-    discounts: Tensor
-    task_rows: ClassVar[tuple[str, ...]] = ("masks", "discounts")
 
     def __init__(self, tasks: Sequence[Task], *, padded: bool) -> None:
         super().__init__()
         self.obs_width = PADDED_OBS_DIM if padded else max(task.obs_dim for task in tasks)
         self.action_width = PADDED_ACTION_DIM if padded else max(task.action_dim for task in tasks)
-        masks = action_masks([task.action_dim for task in tasks])
-        self.register_buffer("masks", masks[:, : self.action_width].clone())
-        self.register_buffer("discounts", torch.tensor([task.discount for task in tasks], dtype=torch.float32))
         self.returns = ReturnScale([task.discount for task in tasks])
 
 
-SettingsT = TypeVar("SettingsT", bound=OffPolicySettings)
-NetworksT = TypeVar("NetworksT", bound=OffPolicyNetworks)
+S = TypeVar("S", bound=OffPolicySettings)
+M = TypeVar("M", bound=OffPolicyNetworks)
 
 
-class OffPolicyAgent(Agent, Generic[SettingsT, NetworksT]):
+class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
     """Base of agents that store transitions and learn from a random batch of them at a time.
 
-    A subclass makes networks and optimisers, acts, and does one update. Episodes enter the replay buffer when they
-    end.
+    A subclass makes networks (`make_model`) and optimisers (`make_optimizers`), acts (`explore`, `perform`), and does
+    one update (`learn`). Episodes enter the replay buffer when they end.
 
     Args:
         tasks: Any tasks.
         seed: Seed of initial weights, exploration and replay.
-        config: Hyper-parameters.
-        checkpoint: Folder of a checkpoint to act from or to train on from; `tasks` may be some of its tasks. Weights,
-            tasks and settings are its; replay buffer and optimisers are not. See `load`.
-        encoder: Embeds the tasks' texts; by default CLIP, or a stand-in where it cannot be had.
-        device: Where to compute; by default the GPU if there is one.
+        checkpoint: See `LearnedAgent`.
         replay_folder: Keep the replay buffer in files there instead of in memory.
-        options: Single hyper-parameters by name, on top of `config` or of the checkpoint's.
-
-    Attributes:
-        config: Hyper-parameters, all resolved.
-        model: The networks.
-        optimizers: The optimisers by name.
-        randomness: Source of what learning draws.
-        replay: The replay buffer.
-        steps: Environment steps observed, summed over slots.
-        updates: Updates done.
-        texts: What embeds the tasks' texts; its `name` is None if nothing was embedded.
+        options: Further arguments of `LearnedAgent`, and settings by name.
     """
 
-    #: Format of its checkpoints.
-    FORMAT: ClassVar[str]
-    #: Class of its hyper-parameters.
-    SETTINGS: ClassVar[type[OffPolicySettings]]
-
-    config: SettingsT
-    model: NetworksT
+    BUFFERS: ClassVar[tuple[str, ...]] = ("replay",)
 
     def __init__(
         self,
         tasks: Sequence[Task],
         seed: int = 0,
         *,
-        config: SettingsT | None = None,
         checkpoint: str | Path | None = None,
-        encoder: TextEncoder | None = None,
-        device: str | torch.device | None = None,
         replay_folder: str | Path | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(tasks, seed)
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._replay_folder = Path(replay_folder) if replay_folder else None
-        self.texts = TaskTexts(encoder)
-        self.steps = 0
+        super().__init__(tasks, seed, checkpoint=checkpoint, **options)
         self._trained = checkpoint is not None
-        if checkpoint is not None:
-            self._restore(Path(checkpoint), options)
-        else:
-            given = (config.to_dict() if config else {}) | options
-            self.config = self._settings(given)
-            self.model = self._networks(self.texts, torch.Generator().manual_seed(seed)).to(self._device)
-        self._start()
 
     # What a subclass supplies
 
     @abc.abstractmethod
-    def _networks(self, texts: TaskTexts | None, generator: torch.Generator) -> NetworksT:
-        """Networks for `self.tasks`, with new weights. Without texts, their embeddings are loaded afterwards."""
-
-    @abc.abstractmethod
-    def _make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """New optimisers of the networks, by name."""
 
     @abc.abstractmethod
-    def _random_steps(self) -> int:
+    def random_steps(self) -> int:
         """Environment steps to play uniformly at random before anything is learned."""
 
     @abc.abstractmethod
-    def _explore(self, obs: Tensor, task: Tensor, first: Tensor) -> Tensor:
-        """Actions for training, shape (slots, action_width). Draws from `self._acting`."""
+    def explore(self, obs: Tensor, task: Tensor, mask: Tensor, first: Tensor) -> Tensor:
+        """Actions for training, without gradient: shape (slots, action_width).
+
+        Args:
+            obs: Observations, shape (slots, obs_width).
+            task: Task indices, shape (slots,).
+            mask: 1 for the action entries that the task has, shape (slots, action_width).
+            first: Whether an episode begins, shape (slots,).
+        """
 
     @abc.abstractmethod
-    def _perform(self, obs: Tensor, task: Tensor) -> Tensor:
-        """Actions for evaluation, shape (slots, action_width)."""
+    def perform(self, obs: Tensor, task: Tensor, mask: Tensor) -> Tensor:
+        """Actions for evaluation; see `explore`."""
 
     @abc.abstractmethod
-    def _learn(self, batch: TransitionBatch) -> dict[str, Tensor]:
-        """One update; returns metrics. `self.updates` counts those before it."""
+    def learn(self, batch: TransitionBatch) -> dict[str, Tensor]:
+        """One update; returns metrics. `updates` counts those before it."""
 
-    def _steps_per_transition(self) -> int:
+    def steps_per_transition(self) -> int:
         """Rewards summed per transition, where its episode still has as many."""
         return 1
 
-    def _capacity(self) -> int:
+    def capacity(self) -> int:
         """Steps that the replay buffer holds."""
         return self.config.replay_capacity
 
-    def _scale(self, task: Tensor) -> Tensor:
+    def reward_divisor(self, task: Tensor) -> Tensor:
         """What rewards of tasks given by index are divided by: shape (batch,)."""
         if not self.config.v_max:
-            return torch.ones_like(task, dtype=torch.float32)
+            return torch.ones(len(task), device=self.device)
         return self.model.returns.reach(task) / self.config.v_max
 
-    # What the agent is made of
+    # What a run is made of
 
-    def _settings(self, options: Mapping[str, Any]) -> SettingsT:
-        settings: SettingsT = self.SETTINGS.from_options(options).resolved(len(self.tasks))  # type: ignore[assignment]
-        return settings
-
-    def _conditioning(self, texts: TaskTexts | None, generator: torch.Generator) -> ConditioningBlock:
-        """A new conditioning block for `self.tasks`."""
-        kind, width = self.config.conditioning or "none", self.config.conditioning_width
-        return ConditioningBlock.of(kind, self.tasks, texts, width=width, generator=generator)
-
-    def _restore(self, folder: Path, options: Mapping[str, Any]) -> None:
-        found = read_agent(folder, self.FORMAT, self.tasks)
-        self.config = self._settings({**found.config, **options})
-        self.steps, self.texts.name = found.steps, found.text_encoder
-        self.model = self._networks(None, torch.Generator().manual_seed(self.seed)).to(self._device)
-        self.model.load_state_dict(found.fitted(self.model.state_dict(), task_row_names(self.model)))
-
-    def _start(self) -> None:
-        """Everything around the networks, as new."""
-        self.optimizers = self._make_optimizers()
-        self.randomness = Randomness((self.seed, _LEARNING), self._device)
-        self._acting = Randomness((self.seed, _ACTING), self._device)
-        # Rows hold no padding beyond the widest task's.
+    def start(self) -> None:
+        """See `LearnedAgent.start`."""
+        self.optimizers = self.make_optimizers()
+        self._masks = self.masks[:, : self.model.action_width]
+        # Rows of the buffer hold no padding beyond the widest task's.
         self._row_width = max(task.obs_dim for task in self.tasks)
         self._row_action_width = max(task.action_dim for task in self.tasks)
         self._replay: Replay | None = None
         self._recorder: Recorder | None = None
-        self._discounts = np.array([task.discount for task in self.tasks])
-        self._begun = self.steps
-        self._owed = 0.0
-        self.updates = 0
+        self._begun, self._owed = self.steps, 0.0
 
     @property
     def replay(self) -> Replay:
         """The buffer; made when first used, so that an agent that only acts needs none."""
         if self._replay is None:
             self._replay = Replay(
-                self._capacity(),
+                self.capacity(),
                 self._row_width,
                 self._row_action_width,
                 horizon=1,
@@ -299,44 +222,30 @@ class OffPolicyAgent(Agent, Generic[SettingsT, NetworksT]):
         self, obs: Observation, task: NDArray[np.int64], first: NDArray[np.bool_], mode: Mode
     ) -> NDArray[np.float32]:
         """See `Agent.act`. Training from scratch begins with steps played uniformly at random."""
-        seen = torch.from_numpy(self._state(obs)[:, : self.model.obs_width]).to(self._device)
-        index = torch.from_numpy(task).to(self._device)
+        seen, index = self.tensor(self.states(obs)[:, : self.model.obs_width]), self.tensor(task)
+        mask = self._masks[index]
         with torch.no_grad():
             if mode == "eval":
-                action = self._perform(seen, index)
+                action = self.perform(seen, index, mask)
             else:
                 self._restart(first)
-                action = self._train_action(seen, index, torch.from_numpy(first).to(self._device))
+                if self._seeding() and not self._trained:
+                    action = (2 * self.streams["training"].uniform(*mask.shape) - 1) * mask
+                else:
+                    action = self.explore(seen, index, mask, self.tensor(first))
         padded = np.zeros((len(task), PADDED_ACTION_DIM), np.float32)
         padded[:, : self.model.action_width] = action.cpu().numpy()
         return padded
 
-    def _train_action(self, obs: Tensor, task: Tensor, first: Tensor) -> Tensor:
-        if self._trained or not self._seeding():
-            return self._explore(obs, task, first)
-        uniform = 2 * self._acting.uniform(len(task), self.model.action_width) - 1
-        return uniform * self.model.masks[task]
-
     def _seeding(self) -> bool:
         """Whether nothing is learned yet."""
-        return self.steps - self._begun < self._random_steps()
+        return self.steps - self._begun < self.random_steps()
 
     def _restart(self, first: NDArray[np.bool_]) -> None:
         """Drops what is remembered of episodes that were broken off."""
         if self._recorder is not None and len(self._recorder) == len(first):
             self._recorder.restart(first)
         self.model.returns.restart(first)
-
-    def _state(self, obs: Observation) -> NDArray[np.float32]:
-        """Observations, if they are states.
-
-        Raises:
-            AgentError: They are not.
-        """
-        if isinstance(obs, Mapping) or obs.dtype != np.float32 or obs.ndim != 2:
-            found = "a dictionary" if isinstance(obs, Mapping) else f"{obs.dtype} of shape {obs.shape}"
-            raise AgentError(f"{type(self).__name__} learns from states (obs_type='state'); got {found}")
-        return obs  # type: ignore[return-value]
 
     # Learning
 
@@ -351,9 +260,8 @@ class OffPolicyAgent(Agent, Generic[SettingsT, NetworksT]):
     ) -> None:
         """See `Agent.observe`."""
         if self._recorder is None or len(self._recorder) != len(task):
-            longest = max(t.max_episode_steps for t in self.tasks)
-            self._recorder = Recorder(len(task), longest, self._row_width, self._row_action_width)
-        before, after = (self._state(o)[:, : self._row_width] for o in (obs, next_obs))
+            self._recorder = self._new_recorder(len(task))
+        before, after = (self.states(o)[:, : self._row_width] for o in (obs, next_obs))
         played = action[:, : self._row_action_width]
         for episode in self._recorder.record(before, played, reward, after, last, task):
             self.replay.add(episode)
@@ -370,7 +278,7 @@ class OffPolicyAgent(Agent, Generic[SettingsT, NetworksT]):
         metrics: dict[str, Tensor] = {}
         while self._owed >= 1:
             self._owed -= 1
-            metrics = self._learn(self.batch())
+            metrics = self.learn(self.batch())
             self.updates += 1
         return {name: float(value) for name, value in metrics.items()}
 
@@ -378,125 +286,73 @@ class OffPolicyAgent(Agent, Generic[SettingsT, NetworksT]):
         """Draws a batch from the replay buffer, with rewards scaled."""
         drawn = self.replay.sample_transitions(
             self.config.batch_size,
-            self.randomness.host,
-            discount=self._discounts,
-            steps=self._steps_per_transition(),
+            self.streams["learning"].host,
+            discount=np.array([task.discount for task in self.tasks]),
+            steps=self.steps_per_transition(),
         )
-        task = self._tensor(drawn.task)
+        task = self.tensor(drawn.task)
         return TransitionBatch(
-            obs=self._wide(drawn.obs, self.model.obs_width),
-            action=self._wide(drawn.action, self.model.action_width),
-            reward=self._tensor(drawn.reward) / self._scale(task),
-            discount=self.model.discounts[task] ** self._tensor(drawn.steps),
-            next_obs=self._wide(drawn.next_obs, self.model.obs_width),
+            obs=self._padded(drawn.obs, self.model.obs_width),
+            action=self._padded(drawn.action, self.model.action_width),
+            reward=self.tensor(drawn.reward) / self.reward_divisor(task),
+            discount=self.discounts[task] ** self.tensor(drawn.steps),
+            next_obs=self._padded(drawn.next_obs, self.model.obs_width),
             task=task,
+            mask=self._masks[task],
         )
 
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self._device)
+    def _padded(self, rows: NDArray[np.float32], width: int) -> Tensor:
+        return nn.functional.pad(self.tensor(rows), (0, width - rows.shape[1]))
 
-    def _wide(self, rows: NDArray[np.float32], width: int) -> Tensor:
-        return nn.functional.pad(self._tensor(rows), (0, width - rows.shape[1]))
+    def _new_recorder(self, slots: int) -> Recorder:
+        longest = max(task.max_episode_steps for task in self.tasks)
+        return Recorder(slots, longest, self._row_width, self._row_action_width)
+
+    # New tasks, checkpoints
 
     def adapt(self, task: Task) -> None:
-        """Goes on with one new task: networks are kept; replay buffer, optimisers and counts start anew.
-
-        What was learned for each task apart (its vector, its temperature) begins as the mean over the known tasks.
+        """See `LearnedAgent.adapt`. What was learned for each task apart begins as the mean over the known tasks.
 
         Raises:
             AgentError: The text encoder that the agent was trained with cannot be had, or the task's observations or
                 actions are of another size than the networks, which are not padded.
         """
-        old = self.model
-        if not self.config.padded and (task.obs_dim, task.action_dim) != (old.obs_width, old.action_width):
+        model = self.model
+        if not self.config.padded and (task.obs_dim, task.action_dim) != (model.obs_width, model.action_width):
             raise AgentError(
-                f"The networks take {old.obs_width} observation and {old.action_width} action entries, {task.name} has "
-                f"{task.obs_dim} and {task.action_dim}; train with padded=true to adapt to tasks of any size"
+                f"The networks take {model.obs_width} observation and {model.action_width} action entries, {task.name} "
+                f"has {task.obs_dim} and {task.action_dim}; train with padded=true to adapt to tasks of any size"
             )
-        self.tasks, weights = (task,), old.state_dict()
-        self.model = self._networks(self.texts, torch.Generator().manual_seed(self.seed)).to(self._device)
-        rows, learned = set(task_row_names(old)), dict(old.named_parameters())
-        kept = {name: tensor for name, tensor in weights.items() if name not in rows}
-        kept |= {name: learned[name].detach().mean(0, keepdim=True) for name in rows & set(learned)}
-        self.model.load_state_dict(self.model.state_dict() | kept)
-        self.steps, self._trained = 0, True
-        self._start()
+        super().adapt(task)
+        rows = set(task_row_names(model))
+        means = {name: p.detach().mean(0, keepdim=True) for name, p in model.named_parameters() if name in rows}
+        self.model.load_state_dict(means, strict=False)
+        self._trained = True
 
-    def provenance(self) -> dict[str, Any]:
-        """See `Agent.provenance`: how much was learned, and what embedded texts if anything did."""
-        facts: dict[str, Any] = {"steps": self.steps, "updates": self.updates}
-        if self.texts.name is not None:
-            facts["text_encoder"] = self.texts.name
-        return facts
-
-    # Checkpoints
-
-    def save(self, folder: Path, *, resumable: bool = True) -> None:
-        """See `Agent.save`."""
-        with atomic_folder(Path(folder)) as path:
-            write_agent(
-                path,
-                self.FORMAT,
-                config=self.config.to_dict(),
-                tasks=self.tasks,
-                steps=self.steps,
-                text_encoder=self.texts.name,
-                tensors=self.model.state_dict(),
-            )
-            if resumable:
-                write_training(path, self._training_state())
-
-    @classmethod
-    def load(
-        cls, folder: Path, tasks: Sequence[Task], seed: int = 0, **options: Any
-    ) -> OffPolicyAgent[SettingsT, NetworksT]:
-        """See `Agent.load`.
-
-        Raises:
-            AgentError: The checkpoint does not fit; the message lists everything in which it does not.
-        """
-        agent = cls(tasks, seed, checkpoint=folder, **options)
-        state = read_training(Path(folder), cls.FORMAT, tasks, ("replay",))
-        if state is not None:
-            agent._load_training_state(state)
-        return agent
-
-    def _training_state(self) -> TrainingState:
-        """What a resumed run needs beside the weights. Subclasses that remember more add it."""
-        parameters = dict(self.model.named_parameters())
-        state = TrainingState(
-            {
-                "seed": self.seed,
-                "begun": self._begun,
-                "trained": self._trained,
-                "updates": self.updates,
-                "owed": self._owed,
-                "running_returns": self.model.returns.running.tolist(),
-                "learning": self.randomness.state(),
-                "acting": self._acting.state(),
-            },
-            {name: moments(optimizer, parameters) for name, optimizer in self.optimizers.items()},
-        )
+    def training_state(self) -> TrainingState:
+        """See `LearnedAgent.training_state`."""
+        state = super().training_state()
+        state.values |= {
+            "begun": self._begun,
+            "owed": self._owed,
+            "trained": self._trained,
+            "running_returns": self.model.returns.running.tolist(),
+        }
         if self._recorder is not None:
             state.add_arrays("recorder", self._recorder.state())
         if self._replay is not None:
             state.buffers["replay"] = self._replay.state()
         return state
 
-    def _load_training_state(self, state: TrainingState) -> None:
-        """Goes on from what `_training_state` told."""
-        values, parameters = state.values, dict(self.model.named_parameters())
-        self.seed, self._begun, self._trained = values["seed"], values["begun"], values["trained"]
-        self.updates, self._owed = values["updates"], values["owed"]
+    def load_training_state(self, state: TrainingState) -> None:
+        """See `LearnedAgent.load_training_state`."""
+        super().load_training_state(state)
+        values = state.values
+        self._begun, self._owed, self._trained = values["begun"], values["owed"], values["trained"]
         self.model.returns.running = np.array(values["running_returns"])
-        self.randomness.load_state(values["learning"])
-        self._acting.load_state(values["acting"])
-        for name, optimizer in self.optimizers.items():
-            load_moments(optimizer, parameters, state.tensors.get(name, {}))
         recorded = state.arrays("recorder")
         if recorded:
-            longest = max(task.max_episode_steps for task in self.tasks)
-            self._recorder = Recorder(len(recorded["steps"]), longest, self._row_width, self._row_action_width)
+            self._recorder = self._new_recorder(len(recorded["steps"]))
             self._recorder.load_state(recorded)
         if "replay" in state.buffers:
             self.replay.load_state(state.buffers["replay"])
