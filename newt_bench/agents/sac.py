@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from newt_bench.agents.shared.perceptrons import perceptron
 from newt_bench.agents.shared.randomness import Randomness
 from newt_bench.agents.shared.temperature import Temperature
 from newt_bench.catalogue import Task
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["SACAgent", "SACNetworks", "SACSettings", "actor_loss", "critic_loss"]
 
@@ -64,7 +67,7 @@ class SACSettings(OffPolicySettings):
         self.at_least(1, "actor_every", "actor_updates")
         self.at_least(0, "random_steps")
 
-    def resolved(self, num_tasks: int) -> SACSettings:
+    def resolved(self, num_tasks: int) -> Self:
         """See `Settings.resolved`."""
         several = num_tasks > 1
         return dataclasses.replace(
@@ -140,7 +143,7 @@ class SACNetworks(OffPolicyNetworks):
 
     def act(self, obs: Tensor, task: Tensor, mask: Tensor, noise: Tensor) -> TanhGaussian:
         """Draws actions; see `Actor.forward`. Tasks are given by index, shape (batch,)."""
-        sample: TanhGaussian = self.actor(obs, self.critics.conditioning(task).detach(), mask, noise)
+        sample: TanhGaussian = self.actor(obs, self.critics.told(task).detach(), mask, noise)
         return sample
 
 

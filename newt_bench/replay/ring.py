@@ -274,7 +274,7 @@ class _Index:
         self.ends = self.positions[self.order].cumsum()
         last = np.flatnonzero(np.diff(episodes[self.order, 2], append=-1))
         self.task_ends = self.ends[last]
-        self.task_starts = self.task_ends - np.diff(self.task_ends, prepend=0)
+        self.task_starts: NDArray[np.int64] = self.task_ends - np.diff(self.task_ends, prepend=0)
 
     def draw(
         self, batch: int, sampling: Sampling, rng: np.random.Generator
@@ -290,7 +290,8 @@ class _Index:
             position = rng.integers(self.ends[-1], size=batch)
         place = np.searchsorted(self.ends, position, side="right")
         episode = self.order[place]
-        return episode, position - (self.ends[place] - self.positions[episode])
+        offset: NDArray[np.int64] = position - (self.ends[place] - self.positions[episode])
+        return episode, offset
 
 
 def available_memory() -> int | None:

@@ -12,11 +12,15 @@ import torch
 from torch import nn
 
 import newt_bench
+from newt_bench.agents.brc import BRCAgent
+from newt_bench.agents.sac import SACAgent
 from newt_bench.agents.shared.gaussian import squashed_log_std, tanh_gaussian
 from newt_bench.agents.shared.learned import LearnedAgent, LearnedSettings
 from newt_bench.agents.shared.optimizers import descend
 from newt_bench.agents.shared.perceptrons import perceptron
 from newt_bench.agents.shared.statistics import RunningStatistics
+from newt_bench.agents.shared.tasks import task_row_names
+from newt_bench.agents.td3 import TD3Agent
 from newt_bench.errors import AgentError
 from newt_bench.language import HashEncoder
 from tests.agents.worlds import FIRST, INDEX, SHORT, live, observation
@@ -71,8 +75,15 @@ class Echo(LearnedAgent):
         return {"loss": loss.item(), "norm": descend(self.optimizers["body"], loss, 1.0).item()}
 
 
+OFF_POLICY = {"batch_size": 8, "replay_capacity": 500, "updates_per_step": 0.3}
+
 #: Every agent with networks: how to make a small one.
-AGENTS = {"echo": (Echo, {})}
+AGENTS = {
+    "brc": (BRCAgent, OFF_POLICY | {"critic_width": 8, "actor_width": 8, "random_episodes": 2}),
+    "echo": (Echo, {}),
+    "sac": (SACAgent, OFF_POLICY | {"hidden": (8, 8), "random_steps": 16}),
+    "td3": (TD3Agent, OFF_POLICY | {"actor_hidden": (8,), "critic_hidden": (8, 8), "random_episodes": 2}),
+}
 
 
 @pytest.fixture(params=AGENTS)
@@ -156,7 +167,7 @@ def test_a_checkpoint_without_training_state_is_small_and_trains_on(make, tmp_pa
     assert sorted(p.name for p in (tmp_path / "weights").iterdir()) == ["config.json", "weights.safetensors"]
     loaded = make.kind.load(tmp_path / "weights", SHORT, device="cpu")
     assert loaded.steps == agent.steps
-    assert loaded.texts.name == HashEncoder.name
+    assert loaded.texts.name == agent.texts.name
     assert_same_weights(agent, loaded)
     np.testing.assert_array_equal(evaluated(agent), evaluated(loaded))
     assert live(loaded, 40)[1]
@@ -180,7 +191,7 @@ def test_some_of_a_checkpoints_tasks(make, tmp_path, conditioning):
 
 
 def test_all_mismatches_are_in_one_message(make, tmp_path):
-    make().save(tmp_path / "c")
+    make(conditioning="language", conditioning_width=64).save(tmp_path / "c")
     stranger = newt_bench.get_task("hopper-hop")
     config = json.loads((tmp_path / "c" / "config.json").read_text())
     config["config"]["conditioning_width"] = 9
@@ -208,25 +219,24 @@ def test_adapts_to_a_task_that_it_does_not_know(make, conditioning):
     agent = make(conditioning=conditioning)
     live(agent, 9)
     before = {name: tensor.clone() for name, tensor in agent.model.state_dict().items()}
+    table, rows = agent.conditioning.table.clone(), task_row_names(agent.model)
     task = dataclasses.replace(newt_bench.get_task("finger-spin"), max_episode_steps=5)
     agent.adapt(task)
     assert agent.tasks == (task,)
     assert agent.masks.sum() == task.action_dim
     assert agent.steps == agent.updates == 0
     if conditioning == "one-hot":
-        torch.testing.assert_close(
-            agent.model.conditioning.table[0], before["conditioning.table"].mean(0), rtol=0, atol=1e-6
-        )
+        torch.testing.assert_close(agent.conditioning.table[0], table.mean(0), rtol=0, atol=1e-6)
     for name, parameter in agent.model.named_parameters():
-        if name != "conditioning.table":
+        if name not in rows:
             assert torch.equal(parameter, before[name]), name
     live(agent, 40, tasks=(task,), index=np.zeros(2, np.int64))
     assert agent.updates
-    assert any(not torch.equal(p, before[n]) for n, p in agent.model.named_parameters() if n != "conditioning.table")
+    assert any(not torch.equal(p, before[n]) for n, p in agent.model.named_parameters() if n not in rows)
 
 
 def test_adapting_needs_the_same_text_encoder(make):
-    agent = make()
+    agent = make(conditioning="language")
     agent.texts.name = "another"
     with pytest.raises(AgentError, match="knows texts by another; hash-ngrams-1 does not give the same"):
         agent.adapt(SHORT[0])
@@ -250,5 +260,5 @@ def test_settings_that_cannot_be_are_named(make):
         make(lerning_rate=1, x=2)
     with pytest.raises(AgentError, match="conditioning must be one of language, one-hot, none or None, not 'text'"):
         make(conditioning="text")
-    with pytest.raises(AgentError, match="learning_rate must be a number, not '3e-4'"):
-        make(learning_rate="3e-4")
+    with pytest.raises(AgentError, match="conditioning_width must be an integer, not '64'"):
+        make(conditioning_width="64")

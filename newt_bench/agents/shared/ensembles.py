@@ -122,16 +122,22 @@ class StackedMLP(nn.Module):
 
 
 class Critics(nn.Module):
-    """Several critics of observation, task and action.
+    """Several critics of observation, task and action, and the task vectors that belong to them.
 
     Args:
         networks: Maps (batch, observation, task vector, action) to (heads, batch, outputs); takes `fixed`.
-        conditioning: Makes the task vector.
+        conditioning: Makes the task vectors.
+        unit_norm: Whether task vectors are scaled to norm 1.
     """
 
-    def __init__(self, networks: nn.Module, conditioning: ConditioningBlock) -> None:
+    def __init__(self, networks: nn.Module, conditioning: ConditioningBlock, *, unit_norm: bool = False) -> None:
         super().__init__()
-        self.networks, self.conditioning = networks, conditioning
+        self.networks, self.conditioning, self._unit_norm = networks, conditioning, unit_norm
+
+    def told(self, task: Tensor) -> Tensor:
+        """Task vectors of tasks given by index: shape (batch, width)."""
+        vectors: Tensor = self.conditioning(task)
+        return functional.normalize(vectors, dim=-1) if self._unit_norm else vectors
 
     def forward(self, obs: Tensor, task: Tensor, action: Tensor, *, fixed: bool = False) -> Tensor:
         """Computes the outputs of all critics.
@@ -145,7 +151,7 @@ class Critics(nn.Module):
         Returns:
             Shape (heads, batch, outputs).
         """
-        told = self.conditioning(task)
+        told = self.told(task)
         joined = torch.cat((obs, told.detach() if fixed else told, action), -1)
         outputs: Tensor = self.networks(joined, fixed=fixed)
         return outputs
