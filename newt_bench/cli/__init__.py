@@ -7,7 +7,20 @@ from typing import NoReturn
 
 import typer
 
-from newt_bench.cli import assets, catalogue, demos, doctor, evaluate, gallery, new, play, quickstart, render, results
+from newt_bench.cli import (
+    assets,
+    catalogue,
+    demos,
+    doctor,
+    evaluate,
+    gallery,
+    new,
+    play,
+    quickstart,
+    render,
+    results,
+    train,
+)
 from newt_bench.errors import InputError, NewtBenchError
 from newt_bench.version import __version__
 
@@ -23,6 +36,7 @@ app = typer.Typer(
 )
 app.command("tasks")(catalogue.list_tasks)
 app.command("show")(catalogue.show_task)
+app.command("train")(train.train_agent)
 app.command("evaluate")(evaluate.evaluate_agent)
 app.command("results")(results.show_results)
 app.command("render")(render.render_task)

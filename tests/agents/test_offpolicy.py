@@ -258,12 +258,18 @@ def test_what_was_learned_for_each_task_begins_as_the_mean():
 EAGER = {
     "brc": {"critic_width": 32, "actor_width": 32, "learning_rate": 3e-3, "temperature_learning_rate": 1e-2},
     "sac": {"norm": True, "hidden": (32, 32), "actor_learning_rate": 3e-3, "initial_temperature": 0.1},
-    "td3": {"actor_hidden": (32, 32), "critic_hidden": (32, 32), "n_step": 1, "learning_rate": 1e-3, "random_episodes": 60},
+    "td3": {
+        "actor_hidden": (32, 32),
+        "critic_hidden": (32, 32),
+        "n_step": 1,
+        "learning_rate": 1e-3,
+        "random_episodes": 60,
+    },
 }
 
 
 def play(agent, tasks, steps: int, mode: str) -> np.ndarray:
-    """Plays where the first action should be 0.5 in the one task and -0.5, for a hundred times the reward, in the other.
+    """Plays where the first action should be 0.5 in the one task, and -0.5 for a hundred times the reward in the other.
 
     Returns the mean distance from the right action, by slot.
     """

@@ -42,6 +42,18 @@ def live(agent: Agent, steps: int, start: int = 0, tasks=SHORT, index=INDEX) -> 
     return np.stack(actions), metrics
 
 
+def study(agent: Agent, steps: int, start: int = 0, tasks=SHORT, index=INDEX) -> tuple[np.ndarray, list[dict]]:
+    """Like `live`, for agents that learn from demonstrations alone: an update per step, on demonstrations of noise."""
+    if start == 0:
+        agent.add_demonstrations(demonstrations(12, tasks=tasks))
+    actions, metrics = [], []
+    for t in range(start, start + steps):
+        obs = observation(np.random.default_rng(t), tasks, index)
+        actions.append(agent.act(obs, index, np.full(len(index), t == start), "train"))
+        metrics.append(agent.pretrain_step())
+    return np.stack(actions), metrics
+
+
 def demonstrations(count: int = 6, length: int = 8, tasks=SHORT) -> list[Episode]:
     """Episodes of noise, of the tasks in turn."""
     rng = np.random.default_rng(0)

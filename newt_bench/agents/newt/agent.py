@@ -22,8 +22,9 @@ from newt_bench.agents.newt.model import WorldModel
 from newt_bench.agents.newt.perception import Perception
 from newt_bench.agents.shared.agent_files import Found, read_agent, write_agent, write_training
 from newt_bench.agents.shared.conditioning import TaskTexts
-from newt_bench.agents.shared.distributed import rank_and_world
+from newt_bench.agents.shared.distributed import TorchTeam, rank_and_world, total
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.team import Team
 from newt_bench.atomic import atomic_folder
 from newt_bench.catalogue import Task
 from newt_bench.language import TextEncoder
@@ -60,6 +61,8 @@ class NewtAgent(Agent):
 
     #: Format of its checkpoints.
     FORMAT: ClassVar[str] = "newt-bench/newt-1"
+    #: Its hyper-parameters.
+    CONFIG: ClassVar[type[NewtConfig]] = NewtConfig
 
     def __init__(
         self,
@@ -81,8 +84,8 @@ class NewtAgent(Agent):
         if checkpoint is not None:
             self._restore(Path(checkpoint), options)
         else:
-            given = (config or NewtConfig()).to_dict() | options
-            self.config = NewtConfig.from_options(given).resolved(len(self.tasks))
+            given = (config or self.CONFIG()).to_dict() | options
+            self.config = self.CONFIG.from_options(given).resolved(len(self.tasks))
             self._build(self._embed(self.tasks))
         self._start()
 
@@ -90,7 +93,7 @@ class NewtAgent(Agent):
 
     def _restore(self, folder: Path, options: Mapping[str, Any]) -> None:
         found = read_agent(folder, self.FORMAT, self.tasks)
-        self.config = NewtConfig.from_options({**found.config, **options})
+        self.config = self.CONFIG.from_options({**found.config, **options})
         self.steps, self.pretrained, self.texts.name = found.steps, True, found.text_encoder
         self._build(_embeddings(found))
         self.model.load_state_dict(found.fitted(self.model.state_dict(), WorldModel.task_rows))
@@ -124,7 +127,9 @@ class NewtAgent(Agent):
         self._demonstrations: Replay | None = None
         self._recorder: Recorder | None = None
         self._slot_steps = np.zeros(0, np.int64)
+        self._total_slots = 0  # of all processes
         self._owed = 0.0
+        self._waiting = False  # for the end of the first episodes
 
     def _randomness(self, purpose: int) -> Randomness:
         return Randomness((self.seed, rank_and_world()[0], purpose), self._device)
@@ -165,7 +170,10 @@ class NewtAgent(Agent):
         if len(self._slot_steps) != len(task):
             self._slot_steps = np.zeros(len(task), np.int64)
         lengths = np.array([t.max_episode_steps for t in self.tasks])
-        return self._slot_steps < self.config.seed_episodes * lengths[task]
+        seeding: NDArray[np.bool_] = self._slot_steps < np.maximum(
+            self.config.seed_episodes * lengths[task], self.config.seed_steps
+        )
+        return seeding
 
     # Learning
 
@@ -183,25 +191,38 @@ class NewtAgent(Agent):
         if self._recorder is None or len(self._recorder) != len(task):
             longest = max(t.max_episode_steps for t in self.tasks)
             self._recorder = Recorder(len(task), longest, seen.width, seen.action_width)
+            self._total_slots = int(total(len(task)))
         rows, following = seen.rows(obs), seen.rows(next_obs)
         played = action[:, : seen.action_width]
         for episode in self._recorder.record(rows, played, reward, following, last, task):
-            self.replay.add(episode)
-        if not self._seeding(task).any():
-            self._owed += self.config.updates_per_step * len(task)
+            if len(episode) >= self.config.horizon:  # shorter ones are pieces, left by a fault
+                self.replay.add(episode)
+        # Where several processes train together, all of them must do the same updates.
+        self._waiting = total(float(self._seeding(task).any())) > 0
+        if not self._waiting or self.config.learn_seed_steps:
+            self._owed += self.config.updates_per_step * self._total_slots
         self._slot_steps += 1
-        self.steps += len(task)
+        self.steps += self._total_slots
 
     def update(self) -> dict[str, float]:
         """Does the updates that the steps observed since have earned: `updates_per_step` for each.
 
-        Nothing is earned while slots are in their first episodes.
+        Nothing is learned while slots are in their first episodes.
         """
         metrics: dict[str, Tensor] = {}
-        while self._owed >= 1 and self._replay is not None and self._replay.num_episodes:
+        while self._owed >= 1 and not self._waiting and self._can_learn():
             self._owed -= 1
             metrics = self.learner.update(self._batch())
         return {name: float(value) for name, value in metrics.items()}
+
+    def _can_learn(self) -> bool:
+        """Whether there is an episode to learn from, in every process."""
+        return total(float(self._replay is None or not self._replay.num_episodes)) == 0
+
+    @classmethod
+    def team(cls) -> Team:
+        """See `Agent.team`."""
+        return TorchTeam()
 
     def add_demonstrations(self, demonstrations: Iterable[Episode]) -> None:
         """See `Agent.add_demonstrations`. From then on, they are part of every batch."""

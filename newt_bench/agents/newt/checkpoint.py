@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from newt_bench.agents.shared.agent_files import TrainingState, read_training
+from newt_bench.agents.shared.distributed import total
 from newt_bench.replay import Recorder
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def load_training(folder: Path, agent: NewtAgent) -> None:
         seen = agent._perception
         agent._recorder = Recorder(len(recorded["steps"]), longest, seen.width, seen.action_width)
         agent._recorder.load_state(recorded)
+        agent._total_slots = int(total(len(agent._recorder)))
     for name, arrays in state.buffers.items():
         buffer = agent._buffer(name)
         buffer.load_state(arrays)

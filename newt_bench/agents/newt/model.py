@@ -173,12 +173,21 @@ class WorldModel(nn.Module):
         """Expected reward: shape (..., batch)."""
         return self.bins.mean(self.reward_logits(z, action, context))
 
-    def q_logits(self, z: Tensor, action: Tensor, context: Context) -> Tensor:
-        """Distributions of all critics over bins: shape (heads, ..., batch, bins)."""
-        logits: Tensor = self.critics(torch.cat((z, action), -1), context["critics"])
+    def q_logits(self, z: Tensor, action: Tensor, context: Context, kept: Tensor | None = None) -> Tensor:
+        """Distributions of all critics over bins: shape (heads, ..., batch, bins). `kept` is for dropout, see `q`."""
+        logits: Tensor = self.critics(torch.cat((z, action), -1), context["critics"], kept)
         return logits
 
-    def q(self, z: Tensor, action: Tensor, context: Context, heads: Sequence[int], *, target: bool = False) -> Tensor:
+    def q(
+        self,
+        z: Tensor,
+        action: Tensor,
+        context: Context,
+        heads: Sequence[int],
+        *,
+        target: bool = False,
+        kept: Tensor | None = None,
+    ) -> Tensor:
         """Values told by some critics, whose parameters are held fixed.
 
         Args:
@@ -187,6 +196,7 @@ class WorldModel(nn.Module):
             context: The tasks.
             heads: Indices of the critics.
             target: Whether to ask the target critics.
+            kept: Factors of the first hidden entries, shape (len(heads), ..., batch, mlp_dim); None for no dropout.
 
         Returns:
             Shape (len(heads), ..., batch).
@@ -194,8 +204,8 @@ class WorldModel(nn.Module):
         name = "target_critics" if target else "critics"
         critics: Critics = getattr(self, name)
         if action.requires_grad and not z.requires_grad:
-            return self.bins.mean(critics.some(action, context[name], heads, fixed=z))
-        return self.bins.mean(critics.some(torch.cat((z, action), -1), context[name], heads))
+            return self.bins.mean(critics.some(action, context[name], heads, fixed=z, kept=kept))
+        return self.bins.mean(critics.some(torch.cat((z, action), -1), context[name], heads, kept=kept))
 
     def act(self, z: Tensor, context: Context, noise: Tensor) -> PolicySample:
         """Draws actions from the policy prior: tanh of a Gaussian.

@@ -78,7 +78,6 @@ class ConditioningBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.kind, self.width = kind, 0 if kind == "none" else width
-        self._inner = width
         if kind == "language":
             scale = table.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-6)
             self.register_buffer("table", table / scale)
@@ -119,20 +118,3 @@ class ConditioningBlock(nn.Module):
         """What is told of tasks with indices of shape (batch,): shape (batch, width)."""
         rows = nn.functional.embedding(task, self.table)
         return nn.functional.linear(rows, self.weight) if self.kind == "language" else rows
-
-    def for_new_task(self, task: Task, texts: TaskTexts) -> ConditioningBlock:
-        """A block for one task that this one does not know, to go on from.
-
-        The map of embeddings is kept. A learned row begins as the mean of the known tasks' rows.
-
-        Raises:
-            AgentError: The encoder that the agent was trained with cannot be had.
-        """
-        block = ConditioningBlock.of(self.kind, [task], texts, width=self._inner, generator=torch.Generator())
-        block.to(self.table.device)
-        with torch.no_grad():
-            if self.kind == "language":
-                block.weight.copy_(self.weight)
-            elif self.kind == "one-hot":
-                block.table.copy_(self.table.mean(0, keepdim=True))
-        return block

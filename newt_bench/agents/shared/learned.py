@@ -22,7 +22,6 @@ from newt_bench.agents.shared.agent_files import (
     write_training,
 )
 from newt_bench.agents.shared.conditioning import Conditioning, ConditioningBlock, TaskTexts
-from newt_bench.agents.shared.distributed import rank_and_world
 from newt_bench.agents.shared.optimizers import load_moments, moments
 from newt_bench.agents.shared.randomness import Randomness
 from newt_bench.agents.shared.settings import Settings
@@ -83,7 +82,6 @@ class LearnedAgent(Agent, Generic[S, M]):
     Attributes:
         config: Settings, all resolved.
         model: The networks, with all that is saved as weights.
-        conditioning: What tells the networks which task it is.
         optimizers: Optimisers (Adam or AdamW) of the model's parameters, by name. `start` fills it.
         streams: Random numbers for `learning`, for acting in `training`, and for acting in `evaluation`.
         masks: Which action entries each task has, shape (tasks, 16).
@@ -121,15 +119,7 @@ class LearnedAgent(Agent, Generic[S, M]):
         given = options if found is None else {**found.config, **options}
         self.config = cast(S, self.SETTINGS.from_options(given).resolved(len(self.tasks)))
         self.texts = TaskTexts(encoder, None if found is None else found.text_encoder)
-        generator = torch.Generator().manual_seed(self.seed)
-        block = ConditioningBlock.of(
-            self._conditioning_kind,
-            self.tasks,
-            self.texts if found is None else None,
-            width=self.config.conditioning_width,
-            generator=generator,
-        )
-        self._build(block, generator)
+        self._build(embed=found is None)
         if found is not None:
             self.steps = found.steps
             self.model.load_state_dict(found.fitted(self.model.state_dict(), task_row_names(self.model)))
@@ -174,17 +164,24 @@ class LearnedAgent(Agent, Generic[S, M]):
         self.streams["evaluation"] = Randomness((seed, _STREAMS.index("evaluation")), self.device)
 
     def adapt(self, task: Task) -> None:
-        """Goes on with one new task: shared weights are kept, everything around them starts anew.
+        """Goes on with one new task: weights are kept, everything around them starts anew.
+
+        What was learned for each task apart begins as the mean over the known tasks.
 
         Raises:
             AgentError: The text encoder that the agent was trained with cannot be had.
         """
-        block = self.conditioning.for_new_task(task, self.texts)
-        rows = set(task_row_names(self.model))
-        shared = {name: tensor for name, tensor in self.model.state_dict().items() if name not in rows}
+        old, tasks = self.model, self.tasks
         self.tasks = (task,)
-        self._build(block, torch.Generator().manual_seed(self.seed))
-        self.model.load_state_dict(shared, strict=False)
+        try:
+            self._build(embed=True)
+        except AgentError:
+            self.tasks = tasks
+            raise
+        rows, learned = set(task_row_names(old)), dict(old.named_parameters())
+        kept = {name: tensor for name, tensor in old.state_dict().items() if name not in rows}
+        kept |= {name: learned[name].detach().mean(0, keepdim=True) for name in rows & set(learned)}
+        self.model.load_state_dict(self.model.state_dict() | kept)
         self.steps = 0
         self._start()
 
@@ -243,12 +240,16 @@ class LearnedAgent(Agent, Generic[S, M]):
             agent.load_training_state(state)
         return agent
 
-    @property
-    def _conditioning_kind(self) -> Conditioning:
-        return self.config.conditioning or "none"
-
-    def _build(self, block: ConditioningBlock, generator: torch.Generator) -> None:
-        self.conditioning = block
+    def _build(self, *, embed: bool) -> None:
+        """Makes the networks for `tasks`. Without `embed`, embeddings of texts are left to be loaded."""
+        generator = torch.Generator().manual_seed(self.seed)
+        block = ConditioningBlock.of(
+            self.config.conditioning or "none",
+            self.tasks,
+            self.texts if embed else None,
+            width=self.config.conditioning_width,
+            generator=generator,
+        )
         self.model = self.make_model(block, generator).to(self.device)
         self.masks = action_masks([task.action_dim for task in self.tasks]).to(self.device)
         self.discounts = torch.tensor([task.discount for task in self.tasks], device=self.device)
@@ -256,10 +257,7 @@ class LearnedAgent(Agent, Generic[S, M]):
     def _start(self) -> None:
         self.updates = 0
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        rank = rank_and_world()[0]
-        self.streams = {
-            name: Randomness((self.seed, rank, purpose), self.device) for purpose, name in enumerate(_STREAMS)
-        }
+        self.streams = {name: Randomness((self.seed, purpose), self.device) for purpose, name in enumerate(_STREAMS)}
         self.start()
 
     def _parameters(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

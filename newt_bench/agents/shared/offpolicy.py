@@ -17,7 +17,6 @@ from newt_bench.agents.base import Mode, Observation
 from newt_bench.agents.shared.agent_files import TrainingState
 from newt_bench.agents.shared.learned import LearnedAgent, LearnedSettings
 from newt_bench.agents.shared.returns import ReturnScale
-from newt_bench.agents.shared.tasks import task_row_names
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task
 from newt_bench.errors import AgentError
 from newt_bench.replay import Recorder, Replay, Sampling
@@ -311,7 +310,7 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
     # New tasks, checkpoints
 
     def adapt(self, task: Task) -> None:
-        """See `LearnedAgent.adapt`. What was learned for each task apart begins as the mean over the known tasks.
+        """See `LearnedAgent.adapt`.
 
         Raises:
             AgentError: The text encoder that the agent was trained with cannot be had, or the task's observations or
@@ -324,9 +323,6 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
                 f"has {task.obs_dim} and {task.action_dim}; train with padded=true to adapt to tasks of any size"
             )
         super().adapt(task)
-        rows = set(task_row_names(model))
-        means = {name: p.detach().mean(0, keepdim=True) for name, p in model.named_parameters() if name in rows}
-        self.model.load_state_dict(means, strict=False)
         self._trained = True
 
     def training_state(self) -> TrainingState:

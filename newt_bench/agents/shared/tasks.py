@@ -1,4 +1,4 @@
-"""Facts of tasks as tables with one row per task, and the tensors of models that are such tables."""
+"""Padded actions of many tasks, and the tensors of models that have one row per task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from newt_bench.catalogue import PADDED_ACTION_DIM
 
-__all__ = ["action_masks", "task_row_names"]
+__all__ = ["action_masks", "masked_mse", "task_row_names"]
 
 
 def action_masks(action_dims: Sequence[int]) -> Tensor:
@@ -19,6 +19,11 @@ def action_masks(action_dims: Sequence[int]) -> Tensor:
         action_dims: Action dimension of each task.
     """
     return (torch.arange(PADDED_ACTION_DIM) < torch.tensor(action_dims).unsqueeze(-1)).float()
+
+
+def masked_mse(prediction: Tensor, action: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error over the valid entries of actions (..., 16): shape (...)."""
+    return ((prediction - action).square() * mask).sum(-1) / mask.sum(-1)
 
 
 def task_row_names(model: nn.Module) -> tuple[str, ...]:
