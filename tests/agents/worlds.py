@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import torch
 
 import newt_bench
 from newt_bench.agents import Agent
+from newt_bench.agents.shared.offpolicy import OffPolicyAgent, TransitionBatch
 from newt_bench.replay import Episode
 
 #: Short episodes, so that a few steps hold many of them.
@@ -66,3 +68,20 @@ def demonstrations(count: int = 6, length: int = 8, tasks=SHORT) -> list[Episode
         )
         for k in range(count)
     ]
+
+
+def noise_batch(agent: OffPolicyAgent, size: int = 16, seed: int = 1) -> TransitionBatch:
+    """Transitions of noise for an off-policy agent's losses, of all its tasks in turn."""
+    generator, model = torch.Generator().manual_seed(seed), agent.model
+    task = torch.arange(size) % len(agent.tasks)
+    mask = agent.masks[task][:, : model.action_width]
+    obs, following = torch.randn(2, size, model.obs_width, generator=generator)
+    return TransitionBatch(
+        obs=obs,
+        action=(2 * torch.rand(mask.shape, generator=generator) - 1) * mask,
+        reward=torch.randn(size, generator=generator),
+        discount=agent.discounts[task],
+        next_obs=following,
+        task=task,
+        mask=mask,
+    )
