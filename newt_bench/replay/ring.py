@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from newt_bench.errors import InputError
 
-__all__ = ["Episode", "Replay", "Sampling", "Sequences", "available_memory"]
+__all__ = ["Episode", "Replay", "Sampling", "Sequences", "Transitions", "available_memory"]
 
 Sampling = Literal["episode", "transition", "task"]
 
@@ -62,6 +62,27 @@ class Sequences:
     task: NDArray[np.int64]
 
 
+@dataclasses.dataclass(frozen=True)
+class Transitions:
+    """Transitions over up to n steps.
+
+    Attributes:
+        obs: Observations, shape (batch, width).
+        action: The first step's actions, shape (batch, width).
+        reward: Discounted sums of the steps' rewards, shape (batch,).
+        next_obs: Observations after the last step, shape (batch, width); at an episode's end its final ones.
+        steps: Number of rewards in the sum, and hence the exponent of the discount to bootstrap with, shape (batch,).
+        task: Task indices, shape (batch,).
+    """
+
+    obs: NDArray[np.float32]
+    action: NDArray[np.float32]
+    reward: NDArray[np.float32]
+    next_obs: NDArray[np.float32]
+    steps: NDArray[np.int64]
+    task: NDArray[np.int64]
+
+
 class Replay:
     """A ring of episodes; the oldest make room for new ones.
 
@@ -74,7 +95,7 @@ class Replay:
         action_width: Entries per action.
         horizon: Steps of a subsequence. Episodes must have as many.
         sampling: What is drawn uniformly: an `episode` and then a position in it; a `transition`, that is
-            any position of any episode; or a `task`, then one of its episodes, then a position.
+            any position of any episode; or a `task`, and then any position of any of its episodes.
         folder: Keep the rows in files there instead of in memory; made if missing, and emptied.
 
     Raises:
@@ -102,7 +123,7 @@ class Replay:
         # Episodes from oldest to newest: first row, length in steps, task.
         self._episodes = np.zeros((0, 3), np.int64)
         self._next = 0
-        self._index: _Index | None = None
+        self._indices: dict[int, _Index] = {}
 
     @property
     def bytes(self) -> int:
@@ -141,7 +162,8 @@ class Replay:
         self._action[start + 1 : end, episode.action.shape[1] :] = 0
         self._reward[start] = 0
         self._reward[start + 1 : end] = episode.reward
-        self._next, self._index = end, None
+        self._next = end
+        self._indices.clear()
 
     def sample(self, batch: int, rng: np.random.Generator) -> Sequences:
         """Draws subsequences.
@@ -153,14 +175,36 @@ class Replay:
         Raises:
             InputError: There is no episode yet.
         """
-        if not len(self._episodes):
-            raise InputError("The replay buffer is empty")
-        if self._index is None:
-            self._index = _Index(self._episodes, self.horizon)
-        episode, offset = self._index.draw(batch, self.sampling, rng)
+        episode, offset = self._draw(batch, self.horizon, rng)
         first, _, task = self._episodes[episode].T
         rows = first + offset + np.arange(self.horizon + 1)[:, None]
         return Sequences(self._obs[rows], self._action[rows[1:]], self._reward[rows[1:]], task)
+
+    def sample_transitions(
+        self, batch: int, rng: np.random.Generator, *, discount: NDArray[np.float64], steps: int = 1
+    ) -> Transitions:
+        """Draws transitions over several steps, or over as many as their episode still has. Any step may be the first.
+
+        Args:
+            batch: How many.
+            rng: Source of the draws.
+            discount: Discount of each task, by task index.
+            steps: Steps of a transition.
+
+        Raises:
+            InputError: There is no episode yet, or `steps` is below 1.
+        """
+        if steps < 1:
+            raise InputError(f"A transition needs 1 step or more, not {steps}")
+        episode, offset = self._draw(batch, 1, rng)
+        first, length, task = self._episodes[episode].T
+        start, count = first + offset, np.minimum(steps, length - offset)
+        ahead = np.arange(steps)[:, None]
+        # Steps beyond the episode's end weigh nothing; their row is that of the end, so that none is out of range.
+        rewards = self._reward[start + 1 + np.minimum(ahead, count - 1)]
+        weights = np.where(ahead < count, discount[task] ** ahead, 0)
+        reward = (weights * rewards).sum(0).astype(np.float32)
+        return Transitions(self._obs[start], self._action[start + 1], reward, self._obs[start + count], count, task)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What the buffer holds, as arrays by name: the rows of its episodes, one after another."""
@@ -187,9 +231,18 @@ class Replay:
                 f"The saved replay buffer has rows of {widths} up to row {reach}; this one has rows of "
                 f"{(self.obs_width, self.action_width)} and {self.capacity} of them"
             )
-        self._episodes, self._next, self._index = episodes.copy(), int(state["next"]), None
+        self._episodes, self._next = episodes.copy(), int(state["next"])
+        self._indices.clear()
         rows = self._held_rows()
         self._obs[rows], self._action[rows], self._reward[rows] = state["obs"], state["action"], state["reward"]
+
+    def _draw(self, batch: int, horizon: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Episodes, and positions in them that `horizon` steps follow."""
+        if not len(self._episodes):
+            raise InputError("The replay buffer is empty")
+        if horizon not in self._indices:
+            self._indices[horizon] = _Index(self._episodes, horizon)
+        return self._indices[horizon].draw(batch, self.sampling, rng)
 
     def _held_rows(self) -> NDArray[np.int64]:
         """Indices of all rows in use."""
@@ -215,27 +268,29 @@ class _Index:
     """What drawing needs to know of a set of episodes."""
 
     def __init__(self, episodes: NDArray[np.int64], horizon: int) -> None:
+        # In the order of tasks, so that the positions of one task are consecutive.
+        self.order = np.argsort(episodes[:, 2], kind="stable")
         self.positions = episodes[:, 1] - horizon + 1
-        self.ends = self.positions.cumsum()
-        self.by_task = np.argsort(episodes[:, 2], kind="stable")
-        _, self.task_starts, self.task_counts = np.unique(
-            episodes[self.by_task, 2], return_index=True, return_counts=True
-        )
+        self.ends = self.positions[self.order].cumsum()
+        last = np.flatnonzero(np.diff(episodes[self.order, 2], append=-1))
+        self.task_ends = self.ends[last]
+        self.task_starts = np.concatenate(([0], self.task_ends[:-1]))
 
     def draw(
         self, batch: int, sampling: Sampling, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Episodes, and positions in them."""
-        if sampling == "transition":
-            position = rng.integers(self.ends[-1], size=batch)
-            episode = np.searchsorted(self.ends, position, side="right")
-            return episode, position - (self.ends - self.positions)[episode]
-        if sampling == "task":
-            task = rng.integers(len(self.task_starts), size=batch)
-            episode = self.by_task[self.task_starts[task] + rng.integers(self.task_counts[task])]
-        else:
+        if sampling == "episode":
             episode = rng.integers(len(self.positions), size=batch)
-        return episode, rng.integers(self.positions[episode])
+            return episode, rng.integers(self.positions[episode])
+        if sampling == "task":
+            task = rng.integers(len(self.task_ends), size=batch)
+            position = rng.integers(self.task_starts[task], self.task_ends[task])
+        else:
+            position = rng.integers(self.ends[-1], size=batch)
+        place = np.searchsorted(self.ends, position, side="right")
+        episode = self.order[place]
+        return episode, position - (self.ends[place] - self.positions[episode])
 
 
 def available_memory() -> int | None:

@@ -40,7 +40,11 @@ def test_subsequences_are_consecutive_and_stay_within_one_episode(sampling):
 
 @pytest.mark.parametrize(
     ("sampling", "shares"),
-    [("episode", [1 / 3, 1 / 3, 1 / 3]), ("transition", [3 / 69, 18 / 69, 48 / 69]), ("task", [1 / 2, 1 / 4, 1 / 4])],
+    [
+        ("episode", [1 / 3, 1 / 3, 1 / 3]),
+        ("transition", [3 / 69, 18 / 69, 48 / 69]),
+        ("task", [1 / 2, 9 / 66, 24 / 66]),
+    ],
 )
 def test_how_often_episodes_are_drawn(sampling, shares):
     drawn = filled(sampling).sample(60_000, np.random.default_rng(1))
@@ -49,6 +53,36 @@ def test_how_often_episodes_are_drawn(sampling, shares):
     for which, positions in enumerate((3, 18, 48)):  # within an episode all positions alike, the ends included
         share = np.bincount(offset[number == which], minlength=positions) / (number == which).sum()
         assert share == pytest.approx([1 / positions] * positions, abs=0.02)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 8])
+@pytest.mark.parametrize("sampling", ["episode", "transition", "task"])
+def test_transitions_are_those_of_a_loop_over_the_episodes(steps, sampling):
+    rng, discount = np.random.default_rng(0), np.array([0.9, 0.5, 0.99])
+    replay = Replay(83, 1, 2, horizon=1, sampling=sampling)
+    wanted = {}
+    for number in range(40):
+        length, task = int(rng.integers(1, 12)), number % 3
+        obs = (100 * number + np.arange(length + 1, dtype=np.float32))[:, None]
+        action, reward = (rng.normal(size=shape).astype(np.float32) for shape in ((length, 2), (length,)))
+        replay.add(Episode(task, obs, action, reward))
+        for t in range(length):
+            count = min(steps, length - t)
+            total = sum(discount[task] ** j * float(reward[t + j]) for j in range(count))
+            wanted[float(obs[t, 0])] = (action[t], total, float(obs[t + count, 0]), count, task)
+    drawn = replay.sample_transitions(2_000, rng, discount=discount, steps=steps)
+    held = {start for start in wanted if start // 100 >= 40 - replay.num_episodes}
+    assert set(drawn.obs[:, 0].tolist()) == held  # every step of every episode held, the last ones too
+    for k, start in enumerate(drawn.obs[:, 0].tolist()):
+        action, total, following, count, task = wanted[start]
+        np.testing.assert_array_equal(drawn.action[k], action)
+        assert drawn.reward[k] == pytest.approx(total, rel=1e-5, abs=1e-6)
+        assert (drawn.next_obs[k, 0], drawn.steps[k], drawn.task[k]) == (following, count, task)
+
+
+def test_a_transition_has_a_step():
+    with pytest.raises(InputError, match="1 step or more, not 0"):
+        filled().sample_transitions(1, np.random.default_rng(0), discount=np.ones(2), steps=0)
 
 
 def test_the_oldest_make_room():

@@ -79,7 +79,7 @@ class NewtConfig:
 
         replay_capacity: Steps held by each of the two buffers.
         replay_sampling: What is drawn uniformly: `episode` (then a position; the published behaviour),
-            `transition`, or `task` (then an episode, then a position).
+            `transition`, or `task` (then any position of its episodes).
         demo_fraction: Part of an online batch that comes from demonstrations, where there are any.
         updates_per_step: Updates per environment step, summed over all environments.
         seed_episodes: Each environment's first steps, as episodes' worth, are played without planning, by the
