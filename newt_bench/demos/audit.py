@@ -160,7 +160,9 @@ def _text(handle: Any, name: str) -> str:
     attribute = h5py.h5a.open(handle.id, name.encode())
     if attribute.shape != () or attribute.get_type().get_class() != h5py.h5t.STRING:
         raise DemosError(f"attribute '{name}' is not text")
-    value = handle.attrs[name]
+    held = np.empty((), attribute.dtype)
+    attribute.read(held)
+    value = held[()]
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     if len(text) > _MAX_TEXT:
         raise DemosError(f"attribute '{name}' is longer than {_MAX_TEXT} characters")
@@ -173,4 +175,6 @@ def _number(handle: Any, name: str) -> int:
     attribute = h5py.h5a.open(handle.id, name.encode())
     if attribute.shape != () or attribute.get_type().get_class() != h5py.h5t.INTEGER:
         raise DemosError(f"attribute '{name}' is not a whole number")
-    return int(handle.attrs[name])
+    held = np.empty((), attribute.dtype)
+    attribute.read(held)
+    return int(held[()])

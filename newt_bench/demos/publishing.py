@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -40,15 +41,11 @@ def describe(file: DemoFile) -> Entry:
     """The manifest's record of a file."""
     demos = TaskDemos(file)
     scores = demos.final_score
-    rows = {name: COLUMNS[name].expected_rows(file.steps, file.episodes) for name in file.columns}
-    widths = {name: getattr(demos, name).shape[1] if COLUMNS[name].vector else 1 for name in ("observation", "action")}
-    if demos.feature is not None:
-        widths["feature"] = demos.feature.shape[1]
     return Entry(
         file=f"{file.info.task}.h5",
         sha256=downloads.sha256(file.path),
         size=file.path.stat().st_size,
-        bytes=sum(rows[name] * COLUMNS[name].dtype.itemsize * widths.get(name, 1) for name in rows),
+        bytes=sum(math.prod(file.shape(name)) * COLUMNS[name].dtype.itemsize for name in file.columns),
         episodes=file.episodes,
         steps=file.steps,
         mean_return=round(float(demos.returns.mean()), 4),

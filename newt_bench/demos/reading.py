@@ -87,6 +87,12 @@ class DemoFile:
         """Names of the datasets that are there."""
         return self._names
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a dataset."""
+        with self._explained():
+            shape: tuple[int, ...] = self._open()[name].shape
+        return shape
+
     def read(self, name: str) -> NDArray[Any]:
         """Reads a whole dataset into memory, in one go."""
         with self._explained():
