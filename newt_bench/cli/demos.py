@@ -34,6 +34,7 @@ TasksOption = Annotated[str | None, typer.Option("--tasks", help="Task names, se
 RepositoryOption = Annotated[
     str | None, typer.Option("--repository", help="Hub repository owner/name[@revision]. Default: the project's.")
 ]
+EncodingOption = Annotated[str, typer.Option(help="How frames are encoded: webp, png, or jpeg, which loses a little.")]
 RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of files. Default: the cache and the Hub.")]
 
 
@@ -59,6 +60,7 @@ def list_demos(
                 "source": origin,
                 "episodes": entry.episodes if entry else None,
                 "bytes": size,
+                "frames_bytes": entry.frames_size if entry else None,
                 "cached": there,
             }
         )
@@ -66,25 +68,34 @@ def list_demos(
         print_json(rows)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("task", "source", "episodes", "MB", "cached"):
+    for heading in ("task", "source", "episodes", "MB", "frames MB", "cached"):
         table.add_column(heading, no_wrap=True)
     for row in rows:
-        size_text = f"{row['bytes'] / 1e6:.2f}" if row["bytes"] else "?"  # type: ignore[operator]
         table.add_row(
             str(row["task"]),
             str(row["source"]),
             str(row["episodes"] or "?"),
-            size_text,
+            _megabytes(row["bytes"], "?"),
+            _megabytes(row["frames_bytes"], "-" if source.entry(get_task(str(row["task"]))) else "?"),
             "yes" if row["cached"] else "no",
         )
     console().print(table)
     typer.echo(f"{sum(bool(row['cached']) for row in rows)} of {len(rows)} in {cache_folder()}", err=True)
 
 
+def _megabytes(size: object, otherwise: str) -> str:
+    return f"{size / 1e6:.2f}" if isinstance(size, int) else otherwise
+
+
 @app.command("download")
-def download(tasks: TasksOption = None, split: SplitOption = None, repository: RepositoryOption = None) -> None:
+def download(
+    tasks: TasksOption = None,
+    split: SplitOption = None,
+    repository: RepositoryOption = None,
+    frames: Annotated[bool, typer.Option("--frames", help="Also images of the observations: large.")] = False,
+) -> None:
     """Download what is not in the cache yet, check it, and print where it is."""
-    for path in download_demos(select_tasks(tasks, split), repository=repository):
+    for path in download_demos(select_tasks(tasks, split), repository=repository, frames=frames):
         typer.echo(str(path))
 
 
@@ -192,6 +203,10 @@ def collect_demos(
     ] = False,
     licence: Annotated[str, typer.Option(help="SPDX identifier to record.")] = "MIT",
     compression: Annotated[str, typer.Option(help="none, lzf or gzip.")] = "none",
+    frames: Annotated[
+        int | None, typer.Option(help="Also draw the observations: height and width in pixels, such as 224.")
+    ] = None,
+    encoding: EncodingOption = "webp",
 ) -> None:
     """Let an agent play and keep the good episodes. Repeat the command to continue an interrupted one."""
     search_current_directory()
@@ -212,6 +227,8 @@ def collect_demos(
         overwrite=overwrite,
         licence=licence,
         compression=compression,  # type: ignore[arg-type] # refused by the writer if unknown
+        frames=frames,
+        encoding=encoding,  # type: ignore[arg-type] # refused if unknown
     )
     for result in results:
         typer.echo(
@@ -241,9 +258,13 @@ def import_files(
     source: Annotated[Path, typer.Argument(help="A published file {task}.pt, or a folder of such files.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     compression: Annotated[str, typer.Option(help="none, lzf or gzip.")] = "none",
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Also convert the images of frames {task}-0.png, ... beside them.")
+    ] = False,
+    encoding: EncodingOption = "webp",
 ) -> None:
     """Convert published files. No code that they hold is run."""
-    for path in import_published_folder(source, out, compression):  # type: ignore[arg-type] # refused if unknown
+    for path in import_published_folder(source, out, compression, encoding if frames else None):  # type: ignore[arg-type] # refused if unknown
         typer.echo(f"wrote {path}")
 
 

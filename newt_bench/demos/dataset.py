@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task
 from newt_bench.demos.format import Episode, Info
+from newt_bench.demos.frames import FrameFile, frames_path
 from newt_bench.demos.reading import DemoFile
 from newt_bench.errors import DemosError, InputError
 from newt_bench.replay import Replay, Sampling
@@ -100,6 +101,36 @@ class TaskDemos:
         """Shape (steps + episodes, width): features of images of the observations; None where there are none."""
         return self._array("feature") if "feature" in self._file.columns else None
 
+    @cached_property
+    def frame_file(self) -> FrameFile | None:
+        """The file of images of the observations beside this one, opened now; None where there is none.
+
+        Raises:
+            DemosError: It is damaged, unsafe, or belongs to other demonstrations.
+        """
+        path = frames_path(self.path)
+        if not path.exists():
+            return None
+        frames = FrameFile(path)
+        frames.check_match(self._file)
+        return frames
+
+    def frames(self, index: int) -> NDArray[np.uint8]:
+        """Images of the observations of one episode, decoded now, shape (L + 1, height, width, 3).
+
+        Raises:
+            DemosError: There are none, or they are damaged.
+            InputError: There is no such episode.
+            MissingExtraError: Pillow is not installed.
+        """
+        _, observations = self._rows(index)
+        if self.frame_file is None:
+            raise DemosError(
+                f"{self.path} has no frames beside it. Load demonstrations with frames=True where their source has "
+                "frames, or draw them with: newt-bench demos collect --frames SIZE"
+            )
+        return self.frame_file.decoded(observations.start, observations.stop)
+
     @property
     def returns(self) -> NDArray[np.float64]:
         """Sum of the rewards of every episode, shape (episodes,)."""
@@ -118,10 +149,7 @@ class TaskDemos:
 
     def episode(self, index: int) -> Episode:
         """One episode; its arrays are views."""
-        if not 0 <= index < len(self):
-            raise InputError(f"{self.info.task} has demonstrations 0..{len(self) - 1}, and not {index}")
-        start, end = int(self.offsets[index]), int(self.offsets[index + 1])
-        steps, observations = slice(start, end), slice(start + index, end + index + 1)
+        steps, observations = self._rows(index)
         feature = self.feature
         return Episode(
             observation=self.observation[observations],
@@ -160,6 +188,13 @@ class TaskDemos:
     def __getstate__(self) -> dict[str, Any]:
         # Arrays stay behind: another process maps or reads its own.
         return {"_file": self._file, "_mapped": self._mapped}
+
+    def _rows(self, index: int) -> tuple[slice, slice]:
+        """Steps and observations of an episode."""
+        if not 0 <= index < len(self):
+            raise InputError(f"{self.info.task} has demonstrations 0..{len(self) - 1}, and not {index}")
+        start, end = int(self.offsets[index]), int(self.offsets[index + 1])
+        return slice(start, end), slice(start + index, end + index + 1)
 
     def _array(self, name: str) -> NDArray[Any]:
         return self._file.map(name) if self._mapped else self._file.read(name)

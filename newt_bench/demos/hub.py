@@ -6,10 +6,12 @@ place there once its checksum was right and the audit passed, so that what is th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -17,7 +19,8 @@ from urllib.parse import urlsplit
 from newt_bench import downloads
 from newt_bench.catalogue import Task
 from newt_bench.demos.format import SUFFIX
-from newt_bench.demos.importing import import_published
+from newt_bench.demos.frames import FrameFile, frames_path
+from newt_bench.demos.importing import import_published, import_strips, strip_name
 from newt_bench.demos.manifest import MANIFEST_NAME, Entry, Manifest, packaged_manifest, parse_manifest
 from newt_bench.demos.reading import DemoFile
 from newt_bench.errors import DemosError, DownloadError, InputError, MissingExtraError
@@ -239,55 +242,89 @@ def find_source(repository: str | None = None) -> Source:
     return Source(dataclasses.replace(manifest, repository=hub.repository, revision=commit), None)
 
 
-def fetch(task: Task, source: Source, report: downloads.Report | None = None) -> Path:
+def fetch(task: Task, source: Source, report: downloads.Report | None = None, *, frames: bool = False) -> Path:
     """Returns the task's file in the cache, after downloading it if it is not there.
 
     Args:
         task: The task.
         source: Where from.
         report: Told of the progress of a download.
+        frames: Also download the frames, if they are not there, to their place beside it.
 
     Raises:
-        DownloadError: The file cannot be had, or is not the expected one twice.
-        DemosError: The file is not safe or not valid.
+        DownloadError: A file cannot be had, or is not the expected one twice.
+        DemosError: A file is not safe or not valid.
     """
     path = source.path(task)
     if path is None:
         raise DownloadError(f"{source.manifest.repository} has no demonstrations of {task.name}")
-    if path.is_file():
-        return path
-    entry = source.entry(task)
-    if entry is None:
-        assert source.published is not None
-        _fetch_published(task, source.published, path, report)
-    else:
-        _fetch_entry(entry, Hub(source.manifest.repository, source.manifest.revision), path, report)
+    entry, published = source.entry(task), source.published
+    hub = Hub(source.manifest.repository, source.manifest.revision) if entry else published
+    assert hub is not None  # there is a path, so there is a source
+    if not path.is_file():
+        if entry:
+            _fetch_entry(entry, hub, path, report)
+        else:
+            _fetch_published(task, hub, path, report)
+    if frames and not frames_path(path).is_file():
+        if entry:
+            _fetch_frames(entry, hub, path, report)
+        else:
+            _fetch_strips(task, hub, path, report)
     return path
 
 
 def _fetch_entry(entry: Entry, hub: Hub, path: Path, report: downloads.Report | None) -> None:
     got = _fetch_checked(hub, entry.file, entry.sha256, report)
-    try:
+    with _taking(got.path, f"{hub}, {entry.file}"):
         with DemoFile(got.path, max_bytes=entry.bytes):
             pass
         path.parent.mkdir(parents=True, exist_ok=True)
         got.path.replace(path)
-    except DemosError as error:
-        raise DemosError(f"{hub}, {entry.file}: {str(error).removeprefix(f'{got.path}: ')}. It was removed") from error
-    finally:
-        got.path.unlink(missing_ok=True)
+
+
+def _fetch_frames(entry: Entry, hub: Hub, path: Path, report: downloads.Report | None) -> None:
+    if entry.frames_sha256 is None:
+        raise DownloadError(f"{hub} has no frames beside {entry.file}")
+    got = _fetch_checked(hub, entry.frames_file, entry.frames_sha256, report)
+    with _taking(got.path, f"{hub}, {entry.frames_file}"):
+        with FrameFile(got.path) as frames, DemoFile(path) as demos:
+            frames.check_match(demos)
+        got.path.replace(frames_path(path))
 
 
 def _fetch_published(task: Task, hub: Hub, path: Path, report: downloads.Report | None) -> None:
     """Downloads and converts; the Hub's own record says what the checksum should be."""
     got = _fetch_checked(hub, f"{task.name}.pt", None, report)
     origin = {"name": f"published at {hub.repository}", "revision": got.commit, "file": f"{task.name}.pt"}
-    try:
+    with _taking(got.path, f"{hub}, {task.name}.pt"):
         import_published(got.path, task, path, origin=origin, licence=f"{_PUBLISHED_LICENCE}{hub.repository}")
+
+
+def _fetch_strips(task: Task, hub: Hub, path: Path, report: downloads.Report | None) -> None:
+    """Downloads images of frames until there is one for every observation, and converts them."""
+    with DemoFile(path) as demos:
+        commit = Hub(hub.repository, str(demos.info.policy.get("revision") or hub.revision))
+
+        def strips() -> Iterator[Path]:
+            for number in itertools.count():
+                got = _fetch_checked(commit, strip_name(task.name, number), None, report)
+                with _taking(got.path, f"{commit}, {strip_name(task.name, number)}"):
+                    yield got.path
+
+        with contextlib.closing(strips()) as images:
+            import_strips(images, demos)
+
+
+@contextlib.contextmanager
+def _taking(download: Path, name: str) -> Iterator[None]:
+    """Removes a download at the end, unless it was taken; names it in errors as the user knows it."""
+    try:
+        yield
     except DemosError as error:
-        raise DemosError(f"{hub}: {str(error).replace(str(got.path), f'{task.name}.pt')}. It was removed") from error
+        raise DemosError(f"{name}: {str(error).removeprefix(f'{download}: ')}. It was removed") from error
     finally:
-        got.path.unlink(missing_ok=True)
+        download.unlink(missing_ok=True)
 
 
 def _fetch_checked(hub: Hub, file: str, sha256: str | None, report: downloads.Report | None) -> Download:

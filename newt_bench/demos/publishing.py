@@ -15,6 +15,7 @@ import numpy as np
 from newt_bench import downloads
 from newt_bench.demos.dataset import TaskDemos
 from newt_bench.demos.format import COLUMNS
+from newt_bench.demos.frames import frames_path
 from newt_bench.demos.hub import Hub, import_hub
 from newt_bench.demos.manifest import MANIFEST_NAME, Entry, Manifest
 from newt_bench.demos.reading import DemoFile
@@ -41,6 +42,8 @@ def describe(file: DemoFile) -> Entry:
     """The manifest's record of a file."""
     demos = TaskDemos(file)
     scores = demos.final_score
+    path = frames_path(file.path)
+    frames = path if path.exists() else None
     return Entry(
         file=f"{file.info.task}.h5",
         sha256=downloads.sha256(file.path),
@@ -50,6 +53,8 @@ def describe(file: DemoFile) -> Entry:
         steps=file.steps,
         mean_return=round(float(demos.returns.mean()), 4),
         mean_score=None if np.isnan(scores).any() else round(float(scores.mean()), 4),
+        frames_sha256=downloads.sha256(frames) if frames else None,
+        frames_size=frames.stat().st_size if frames else None,
     )
 
 
@@ -80,14 +85,14 @@ def card(files: Sequence[DemoFile], entries: Sequence[Entry], repository: str) -
         "",
         "One HDF5 file per task; plain h5py reads them too. `manifest.toml` has the checksums.",
         "",
-        "| task | episodes | steps | mean return | mean score | size (kB) |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| task | episodes | steps | mean return | mean score | size (kB) | frames (kB) |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for file, entry in zip(files, entries, strict=True):
         score = "" if entry.mean_score is None else f"{entry.mean_score:.3f}"
         lines.append(
             f"| `{file.info.task}` | {entry.episodes} | {entry.steps} | {entry.mean_return:.2f} | {score} "
-            f"| {entry.size / 1e3:.0f} |"
+            f"| {entry.size / 1e3:.0f} | {'' if entry.frames_size is None else f'{entry.frames_size / 1e3:.0f}'} |"
         )
     lines += ["", "Collected by: " + "; ".join(f"{n} (checkpoint: {c}), {k} tasks" for (n, c), k in policies.items())]
     lines += [f"Licence: {', '.join(licences)}", f"Versions: {', '.join(versions)}", ""]
@@ -95,7 +100,7 @@ def card(files: Sequence[DemoFile], entries: Sequence[Entry], repository: str) -
 
 
 def push(source: str | Path, repository: str, *, private: bool = False, message: str | None = None) -> Pushed:
-    """Uploads files of demonstrations, their card and their manifest, in one commit.
+    """Uploads files of demonstrations, frames beside them, their card and their manifest, in one commit.
 
     Args:
         source: A file, or a folder of files.
@@ -122,6 +127,11 @@ def push(source: str | Path, repository: str, *, private: bool = False, message:
     add: Any = hub.CommitOperationAdd
     operations = [
         add(path_in_repo=entry.file, path_or_fileobj=str(f.path)) for f, entry in zip(files, entries, strict=True)
+    ]
+    operations += [
+        add(path_in_repo=entry.frames_file, path_or_fileobj=str(frames_path(f.path)))
+        for f, entry in zip(files, entries, strict=True)
+        if entry.frames_sha256
     ]
     operations.append(add(path_in_repo=MANIFEST_NAME, path_or_fileobj=manifest.to_toml().encode()))
     operations.append(add(path_in_repo="README.md", path_or_fileobj=text.encode()))

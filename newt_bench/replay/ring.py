@@ -395,4 +395,5 @@ def _check_room(needed: int, capacity: int, folder: Path | None) -> None:
 def _make_rows(folder: Path | None, shape: tuple[int, int]) -> NDArray[np.float32]:
     if folder is None:
         return np.zeros(shape, np.float32)  # pages are claimed when written to
-    return np.lib.format.open_memmap(folder / "rows.npy", mode="w+", dtype=np.float32, shape=shape).view(np.ndarray)
+    rows: NDArray[np.float32] = np.lib.format.open_memmap(folder / "rows.npy", mode="w+", dtype=np.float32, shape=shape)
+    return rows.view(np.ndarray)
