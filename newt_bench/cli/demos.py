@@ -25,7 +25,7 @@ from newt_bench.demos.exporting import export
 from newt_bench.demos.hub import cache_folder, find_source
 from newt_bench.demos.importing import import_published_folder
 from newt_bench.demos.manifest import MANIFEST_NAME
-from newt_bench.demos.publishing import describe, push
+from newt_bench.demos.publishing import describe, pin, push
 from newt_bench.errors import InputError
 
 app = typer.Typer(help="Demonstrations: download, check, make, convert and publish them.", no_args_is_help=True)
@@ -80,6 +80,16 @@ def list_demos(
             "yes" if row["cached"] else "no",
         )
     console().print(table)
+    if (
+        source.published
+        and not source.published.pinned
+        and any(source.hub(task) == source.published for task in chosen)
+    ):
+        typer.echo(
+            f"{source.published.repository} is not pinned: a file is of the commit that '{source.published.revision}' "
+            "stood for when it was downloaded, and names it (newt-bench demos info)",
+            err=True,
+        )
     typer.echo(f"{sum(bool(row['cached']) for row in rows)} of {len(rows)} in {cache_folder()}", err=True)
 
 
@@ -299,3 +309,13 @@ def push_files(
         target.write_text(pushed.manifest.to_toml(), encoding="utf-8")
         typer.echo(f"wrote {target}")
     typer.echo(pushed.url)
+
+
+@app.command("pin")
+def pin_published_files(
+    manifest: Annotated[Path, typer.Argument(help="The manifest to change.")] = Path("demos") / MANIFEST_NAME,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit of the published files.")] = "main",
+) -> None:
+    """Pin the published files that a manifest names to a commit. For maintainers, in a checkout."""
+    hub = pin(manifest, revision)
+    typer.echo(f"{manifest}: {hub.repository} is pinned to {hub.revision}")

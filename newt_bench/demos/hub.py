@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -30,6 +31,7 @@ __all__ = ["Hub", "Source", "cache_folder", "fetch", "find_source", "import_hub"
 
 _T = TypeVar("_T")
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _PUBLISHED_LICENCE = "as stated at https://huggingface.co/datasets/"
 
 
@@ -107,7 +109,7 @@ class Hub:
         Raises:
             DownloadError: It cannot be had.
         """
-        return self._ask(path, lambda endpoint: self._transfer(path, endpoint, report))
+        return self._ask(f"{path} cannot be downloaded", lambda endpoint: self._transfer(path, endpoint, report))
 
     def read(self, path: str) -> tuple[str, str]:
         """Reads a small text file, through the cache: its last known content if the Hub is not to be asked.
@@ -118,9 +120,31 @@ class Hub:
         Raises:
             DownloadError: It cannot be had.
         """
-        return self._ask(path, lambda endpoint: self._read(path, endpoint))
+        return self._ask(f"{path} cannot be downloaded", lambda endpoint: self._read(path, endpoint))
 
-    def _ask(self, path: str, attempt: Callable[[str | None], _T]) -> _T:
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a commit, so that it always stands for the same files."""
+        return _COMMIT.fullmatch(self.revision) is not None
+
+    def commit(self) -> str:
+        """The commit that the revision stands for now.
+
+        Raises:
+            DownloadError: It cannot be found out.
+        """
+
+        def ask(endpoint: str | None) -> str:
+            found = (
+                import_hub()
+                .HfApi(endpoint=endpoint, library_name="newt-bench")
+                .dataset_info(self.repository, revision=self.revision)
+            )
+            return str(found.sha)
+
+        return self._ask("its commit cannot be found out", ask)
+
+    def _ask(self, failure: str, attempt: Callable[[str | None], _T]) -> _T:
         """Tries the Hub, and then the mirror if there is one."""
         mirror = os.environ.get("NEWT_BENCH_DEMOS_MIRROR")
         endpoints = (os.environ.get("HF_ENDPOINT") or None, *([mirror] if mirror else []))
@@ -133,7 +157,7 @@ class Hub:
         if isinstance(problems[0], MissingExtraError):
             raise problems[0]
         reason = _reason(import_hub().errors, problems[0])
-        raise DownloadError(f"{self}: {path} cannot be downloaded. {reason}") from problems[0]
+        raise DownloadError(f"{self}: {failure}. {reason}") from problems[0]
 
     def _transfer(self, path: str, endpoint: str | None, report: downloads.Report | None) -> Download:
         hub = import_hub()
@@ -211,14 +235,17 @@ class Source:
 
     def path(self, task: Task) -> Path | None:
         """Where the task's file is kept, or will be; None if there is none to be had."""
-        if task.name in self.manifest.tasks:
-            hub = Hub(self.manifest.repository, self.manifest.revision)
-            return _place(hub) / hub.revision.replace("/", "--") / f"{task.name}{SUFFIX}"
-        return _place(self.published) / f"{task.name}{SUFFIX}" if self.published else None
+        hub = self.hub(task)
+        return _place(hub) / f"{task.name}{SUFFIX}" if hub else None
+
+    def hub(self, task: Task) -> Hub | None:
+        """The repository that the task's file comes from; None if there is none to be had."""
+        listed = task.name in self.manifest.tasks
+        return Hub(self.manifest.repository, self.manifest.revision) if listed else self.published
 
 
 def _place(hub: Hub) -> Path:
-    return cache_folder() / hub.repository.replace("/", "--")
+    return cache_folder() / hub.repository.replace("/", "--") / hub.revision.replace("/", "--")
 
 
 def find_source(repository: str | None = None) -> Source:
@@ -255,12 +282,9 @@ def fetch(task: Task, source: Source, report: downloads.Report | None = None, *,
         DownloadError: A file cannot be had, or is not the expected one twice.
         DemosError: A file is not safe or not valid.
     """
-    path = source.path(task)
-    if path is None:
+    path, hub, entry = source.path(task), source.hub(task), source.entry(task)
+    if path is None or hub is None:
         raise DownloadError(f"{source.manifest.repository} has no demonstrations of {task.name}")
-    entry, published = source.entry(task), source.published
-    hub = Hub(source.manifest.repository, source.manifest.revision) if entry else published
-    assert hub is not None  # there is a path, so there is a source
     if not path.is_file():
         if entry:
             _fetch_entry(entry, hub, path, report)

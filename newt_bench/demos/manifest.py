@@ -22,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["MANIFEST_NAME", "Entry", "Manifest", "Published", "packaged_manifest", "parse_manifest"]
+__all__ = ["MANIFEST_NAME", "Entry", "Manifest", "Published", "packaged_manifest", "parse_manifest", "pin_published"]
 
 MANIFEST_NAME = "manifest.toml"
 
@@ -132,9 +132,30 @@ def parse_manifest(text: str, where: str) -> tuple[Manifest, Published | None]:
         _require(isinstance(tasks, dict), "'tasks' is not a table")
         entries = {name: _entry(name, fields) for name, fields in tasks.items()}
         manifest = Manifest(str(repository), str(revision), entries)
-        return manifest, Published(**published) if published else None
+        return manifest, _published(published) if published else None
     except (DemosError, TypeError) as error:
         raise DemosError(f"{where}: {error}") from error
+
+
+def pin_published(text: str, commit: str) -> str:
+    """The text of a manifest with another revision of the published files; nothing else changes, comments included.
+
+    Raises:
+        DemosError: It does not name published files.
+    """
+    pinned, found = re.subn(
+        r'(^\[published\]\n(?:(?!\[).*\n)*?revision = )"[^"\n]*"', rf'\g<1>"{commit}"', text, flags=re.MULTILINE
+    )
+    if found != 1:
+        raise DemosError("the manifest has no table [published] with a revision")
+    return pinned
+
+
+def _published(fields: Any) -> Published:
+    published = Published(**fields)
+    _require(_matches(_REPOSITORY, published.repository), f"published: '{published.repository}' is not a repository")
+    _require(_matches(_REVISION, published.revision), f"published: '{published.revision}' is not a revision")
+    return published
 
 
 def _entry(name: str, fields: Any) -> Entry:

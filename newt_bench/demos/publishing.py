@@ -1,4 +1,4 @@
-"""Uploads demonstrations to the Hugging Face Hub, with a card and a manifest."""
+"""Uploads demonstrations to the Hugging Face Hub, with a card and a manifest; pins what others published."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from newt_bench import downloads
+from newt_bench.atomic import write_text
 from newt_bench.demos.dataset import TaskDemos
 from newt_bench.demos.format import COLUMNS
 from newt_bench.demos.frames import frames_path
 from newt_bench.demos.hub import Hub, import_hub
-from newt_bench.demos.manifest import MANIFEST_NAME, Entry, Manifest
+from newt_bench.demos.manifest import MANIFEST_NAME, Entry, Manifest, parse_manifest, pin_published
 from newt_bench.demos.reading import DemoFile
 from newt_bench.demos.validation import demo_files, require_complete
-from newt_bench.errors import DownloadError
+from newt_bench.errors import DemosError, DownloadError
 
-__all__ = ["Pushed", "card", "describe", "push"]
+__all__ = ["Pushed", "card", "describe", "pin", "push"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,3 +148,31 @@ def push(source: str | Path, repository: str, *, private: bool = False, message:
     except Exception as error:  # errors of whatever HTTP library the client's version uses
         raise DownloadError(f"{name} does not take the upload: {type(error).__name__}: {error}") from error
     return Pushed(dataclasses.replace(manifest, revision=commit.oid), commit.commit_url)
+
+
+def pin(manifest: Path, revision: str = "main") -> Hub:
+    """Pins the published files that a manifest names to the commit that a revision of them stands for now.
+
+    Args:
+        manifest: A `manifest.toml`; only its revision of the published files is changed.
+        revision: A branch, tag or commit.
+
+    Returns:
+        The repository, at the commit.
+
+    Raises:
+        DemosError: The manifest cannot be read, or names no published files.
+        DownloadError: The commit cannot be found out.
+    """
+    try:
+        text = manifest.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DemosError(f"{manifest} cannot be read: {error}") from error
+    _, published = parse_manifest(text, str(manifest))
+    if published is None:
+        raise DemosError(f"{manifest} names no published files: it has no table [published]")
+    commit = Hub(published.repository, revision).commit()
+    changed = pin_published(text, commit)
+    parse_manifest(changed, str(manifest))
+    write_text(manifest, changed)
+    return Hub(published.repository, commit)

@@ -304,7 +304,8 @@ def test_commands_of_the_hub(tmp_path, run_cli):
     cache = {"NEWT_BENCH_DEMOS": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     listed = run_cli("demos", "list", "--tasks", "walker-run", **cache)
     assert listed.returncode == 0
-    assert listed.stdout.splitlines()[1].split() == ["walker-run", "nicklashansen/mmbench", "?", "?", "no"]
+    assert listed.stdout.splitlines()[1].split() == ["walker-run", "nicklashansen/mmbench", "?", "?", "?", "no"]
+    assert "is not pinned" in listed.stderr
     assert json.loads(run_cli("demos", "list", "--tasks", "walker-run", "--json", **cache).stdout)[0]["cached"] is False
     failed = run_cli("demos", "download", "--tasks", "walker-run", **cache)
     assert (failed.returncode, failed.stdout) == (1, "")
