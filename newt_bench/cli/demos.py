@@ -284,7 +284,7 @@ def export_files(
     tasks: TasksOption = None,
     split: SplitOption = None,
     root: RootOption = None,
-    kind: Annotated[str, typer.Option("--format", help="minari.")] = "minari",
+    kind: Annotated[str, typer.Option("--format", help="minari or lerobot.")] = "minari",
 ) -> None:
     """Write demonstrations in the format of another library."""
     chosen = None if root is not None and tasks is None and split is None else select_tasks(tasks, split)
