@@ -2,6 +2,7 @@
 
     python benchmarks/demos.py              # this package alone
     python benchmarks/demos.py --torchrl    # beside torch.load + TorchRL; needs: pip install torchrl tensordict
+    python benchmarks/demos.py --frames     # only: size and time of the encodings of frames
 
 Data: `--tasks` x `--episodes` x 500 steps of a smooth random walk with 39 + 4 + 1 numbers per step, as robot data are.
 Files are read once before they are timed, so that all of them come from memory. Numbers are medians of `--repeats`, and
@@ -18,10 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 import newt_bench
 from newt_bench.demos import Episode, Info, load_demos, write_demos
+from newt_bench.demos.frames import ENCODINGS, FrameFormat, decode, encode
 
 TASKS = newt_bench.tasks(domain="metaworld")
 STEPS = 500
@@ -151,13 +154,39 @@ def torchrl(folder: Path, options: argparse.Namespace) -> Callable[[], Any]:
     return fill
 
 
+def frames(repeats: int) -> None:
+    """Encodes and decodes 21 frames of 224 x 224 pixels, of four tasks, as files of frames hold them."""
+    print("| task | encoding | kB | ms to encode | ms to decode |\n| --- | --- | ---: | ---: | ---: |")
+    for name in ("walker-run", "mw-reach", "pygame-cowboy", "mujoco-reacher"):
+        task, random = newt_bench.get_task(name), np.random.default_rng(0)
+        with gymnasium.make(task.id, obs_type="rgb") as env:
+            shown = [env.reset(seed=0)[0]]
+            shown += [env.step(random.uniform(-1, 1, task.action_dim).astype(np.float32))[0] for _ in range(20)]
+        for encoding in ENCODINGS:
+            data, kind = [encode(frame, encoding) for frame in shown], FrameFormat(encoding, 224, 224)
+            seconds = timed(
+                {
+                    "encode": lambda e=encoding, s=shown: [encode(frame, e) for frame in s],
+                    "decode": lambda k=kind, d=data: [decode(item, k) for item in d],
+                },
+                repeats,
+            )
+            size_text = f"{sum(map(len, data)) / len(data) / 1e3:.1f}"
+            times = " | ".join(f"{1e3 * value / len(data):.2f}" for value in seconds.values())
+            print(f"| {name} | {encoding} | {size_text} | {times} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=20)
     parser.add_argument("--episodes", type=int, default=100, help="per task")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--torchrl", action="store_true")
+    parser.add_argument("--frames", action="store_true", help="measure the encodings of frames instead")
     options = parser.parse_args()
+    if options.frames:
+        frames(options.repeats)
+        return
     with tempfile.TemporaryDirectory() as name:
         compare_storage(Path(name), options)
         measure(Path(name), options)
