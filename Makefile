@@ -1,7 +1,7 @@
 # Two commands for a fresh machine: `make quickstart` and `make test`. The others assume one of them ran.
 PYTHON_BIN := .venv/bin
 # Every domain that this release plays, and the tools: the tests run the real simulators.
-TEST_EXTRAS := dmcontrol,metaworld,maniskill,mujoco,box2d,robodesk,ogbench,arcade,atari,agents,language,demos,minari,media,ray,sb3,dev
+TEST_EXTRAS := dmcontrol,metaworld,maniskill,mujoco,box2d,robodesk,ogbench,arcade,atari,agents,language,demos,minari,lerobot,media,ray,sb3,dev
 
 .PHONY: help quickstart test check format benchmark clean
 

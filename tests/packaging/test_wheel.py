@@ -19,7 +19,7 @@ from tests.conftest import REPOSITORY
 pytestmark = pytest.mark.packaging
 
 DOMAIN_EXTRAS = ("dmcontrol", "metaworld", "maniskill", "mujoco", "box2d", "robodesk", "ogbench", "arcade", "atari")
-OTHER_EXTRAS = ("agents", "language", "demos", "minari", "ray", "media", "sb3")
+OTHER_EXTRAS = ("agents", "language", "demos", "minari", "lerobot", "ray", "media", "sb3")
 
 
 def run(*command: object, cwd: Path, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
