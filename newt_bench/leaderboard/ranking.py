@@ -20,6 +20,7 @@ from newt_bench.results.statistics import (
 __all__ = ["Board", "Placed", "boards", "profile", "rank"]
 
 _THRESHOLDS = np.linspace(0, 1, 101)
+_ROUNDING = 1e-9  # sums of equal scores differ by that much at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _tied(first: Row, second: Row) -> bool:
     difference = iqm_difference(first.scores, second.scores)
     if difference.low is None or difference.high is None:
         return True  # one seed: nothing can be told
-    return difference.low <= 0 <= difference.high
+    return difference.low <= _ROUNDING and difference.high >= -_ROUNDING
 
 
 def profile(row: Row) -> Profile:

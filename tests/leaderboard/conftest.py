@@ -7,7 +7,6 @@ import json
 
 import numpy as np
 import pytest
-
 from packaging.specifiers import SpecifierSet
 
 from newt_bench.catalogue import load_domain
@@ -15,6 +14,7 @@ from newt_bench.evaluation import evaluation_seed
 from newt_bench.extras import extra_requirements
 from newt_bench.leaderboard import Submission, parse_submission, task_set
 from newt_bench.version import __version__
+from tests.demos.conftest import start  # noqa: F401 (a fixture: local Hubs)
 
 EPISODES = 10
 
@@ -124,3 +124,15 @@ def leaderboard(tmp_path):
 
 def accepted(**more) -> Submission:
     return parse_submission(json.dumps(make_document(**more)))
+
+
+@pytest.fixture
+def hub(start, monkeypatch):  # noqa: F811
+    """A local Hub with the leaderboard's repository."""
+    made = start()
+    made.token = "hf_secret"
+    made.add("tester/leaderboard", {"README.md": b"hello"})
+    monkeypatch.setenv("HF_ENDPOINT", made.url)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("NEWT_BENCH_LEADERBOARD_REPO", "tester/leaderboard")
+    return made
