@@ -167,7 +167,7 @@ def verify_submission(
     if record is not None:
         today = datetime.now(timezone.utc).date().isoformat()
         path = (folder or content_folder("leaderboard")) / TRUST_FILE
-        add_trust(path, claimed.id, Trust(record, claimed.digest, today, str(result)))  # type: ignore[arg-type]
+        add_trust(path, claimed.id, Trust(record, claimed.digest, today, str(result)))
         typer.echo(f"recorded in {path}")
 
 
