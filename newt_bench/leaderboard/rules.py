@@ -15,7 +15,7 @@ from newt_bench.evaluation import evaluation_seed
 from newt_bench.extras import extra_requirements
 from newt_bench.leaderboard.problems import Problem, shown
 from newt_bench.leaderboard.submission import Submission
-from newt_bench.leaderboard.tracks import TRAINING_FIELDS, budget_label, limits, task_set, tracks
+from newt_bench.leaderboard.tracks import TRAINING_FIELDS, budget_label, get_track, limits, task_set, tracks
 from newt_bench.results import EpisodeRecord, Results
 
 __all__ = ["SCORE_TOLERANCE", "document_problems", "required_packages", "rule_problems"]
@@ -94,7 +94,7 @@ def rule_problems(submission: Submission) -> list[Problem]:
 
 def _track(submission: Submission) -> Iterator[Problem]:
     """Task set, budget, and the numbers on training."""
-    track, training = submission.get_track(), submission.training
+    track, training = get_track(submission.track), submission.training
     if submission.tasks not in track.tasks:
         yield Problem("$.tasks", shown(submission.tasks), f"for track {track.name}: {', '.join(track.tasks)}")
     if track.budget is None:
@@ -143,7 +143,7 @@ def _runs(submission: Submission) -> Iterator[Problem]:
 
 def _agent(submission: Submission) -> Iterator[Problem]:
     """One agent, on the tasks themselves, seeing what the track allows; and a training run of its own per seed."""
-    first, allowed = submission.results[0], submission.get_track().obs_types
+    first, allowed = submission.results[0], get_track(submission.track).obs_types
     by_checkpoint: dict[str, set[int]] = defaultdict(set)
     for index, results in enumerate(submission.results):
         where = f"$.results[{index}]"

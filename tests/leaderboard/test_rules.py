@@ -246,6 +246,7 @@ BAD_TEXT = {
     "infinity": ('{"return": 1e999}', "finite numbers"),
     "endless number": ('{"seed": ' + "9" * 5000 + "}", "at most 18"),
     "lone surrogate": (r'{"name": "\ud800"}', "without control"),
+    "list without end": ('{"seeds": [' + "0, " * 1000 + "null]}", "at most 1000"),
     "deep": ("[" * 100_000, "levels|JSON"),
     "deep, but not too deep to parse": ("[" * 50 + "]" * 50, "at most 20 levels"),
     "an array": ("[]", 'type "object"'),
