@@ -34,8 +34,9 @@ class _RefusedError(Exception):
 def parse_json(text: str | bytes, max_bytes: int) -> tuple[Any, list[Problem]]:
     """Reads a JSON document more strictly than the standard library does.
 
-    Beyond broken JSON it refuses: more than `max_bytes`; names that stand twice in an object; NaN and infinity;
-    numbers of more than 18 digits; deep nesting; long lists, apart from `results` and `episodes`; and text with control, invisible or direction-changing characters.
+    Beyond broken JSON it refuses: more than `max_bytes`; names that stand twice in an object; NaN and infinity; numbers
+    of more than 18 digits; deep nesting; long lists, apart from `results` and `episodes`; and text with control,
+    invisible or direction-changing characters.
 
     Args:
         text: The document; bytes must be UTF-8.
