@@ -210,6 +210,24 @@ BAD = {
         '"runs/best" for seeds [0, 1, 2]',
         "training run of its own",
     ),
+    "option in place of an agent": (
+        set_in(*RESULTS, "agent", "spec", "--resume"),
+        "$.results[0].agent.spec",
+        '"--resume"',
+        "name of an installed agent",
+    ),
+    "trained for longer than told": (
+        set_in(*RESULTS, "provenance", "training", {"settings": {"steps": 100_001}}),
+        "$.training.environment_steps",
+        "100000",
+        "at least 100001, as $.results[0].provenance.training tells",
+    ),
+    "demonstrations not told": (
+        set_in(*RESULTS, "provenance", "training", {"settings": {"steps": 5, "demonstrations": "hub"}}),
+        "$.training.demonstrations",
+        "0",
+        "at least 1, as",
+    ),
     "versions not told": (
         lambda d: d["results"][0]["provenance"]["packages"].pop("mujoco"),
         "$.results[0].provenance.packages",

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 
 import pytest
 
 import newt_bench
-from newt_bench.errors import DownloadError, InputError
+from newt_bench.cli.options import parse_options
+from newt_bench.errors import AgentError, DownloadError, InputError
 from newt_bench.leaderboard import (
     Entry,
     Submission,
     SubmissionError,
     build_submission,
-    evaluation_commands,
     hub_repository,
     open_pull_request,
     parse_submission,
+    reproduction_commands,
     verify,
 )
+from newt_bench.training import TrainingSettings
 from tests.leaderboard.conftest import make_document
 
 TRAINING = {"environment_steps": 0, "demonstrations": 0, "actions_per_look": 1, "parameters": 0}
@@ -137,7 +140,7 @@ def test_commands_make_the_results_anew(good):
         "spec": "newt",
         "options": {"checkpoint": "a b", "text": "3", "size": 3},
     }
-    (command,) = evaluation_commands(Submission.from_json(good))
+    (command,) = reproduction_commands(Submission.from_json(good))
     assert command == [
         *("newt-bench", "evaluate", "--agent", "newt"),
         *("--option", "checkpoint=a b", "--option", 'text="3"', "--option", "size=3"),
@@ -157,8 +160,52 @@ def test_commands_make_the_results_anew(good):
         ),
     ]
     two = make_document(track="few-shot", tasks="heldout:ogbench")
-    (command,) = evaluation_commands(Submission.from_json(two))
+    (command,) = reproduction_commands(Submission.from_json(two))
     assert command[4:6] == ["--tasks", "og-point-var1,og-point-var2"]
+
+
+def trained(document: dict, steps: int, **order) -> dict:
+    """The document as if `newt_bench.train` had made its results."""
+    settings = TrainingSettings(steps=steps, seed=0, demonstrations="hub", num_envs_per_task=2)
+    document["training"]["demonstrations"] = 20
+    for results in document["results"]:
+        results["agent"] = {"name": "newt", "spec": "newt", "options": {"size": "S"}}
+        results["provenance"]["training"] = {"settings": settings.to_dict(), **order}
+    return document
+
+
+def test_results_of_training_tell_their_steps(tmp_path):
+    (document,) = trained(make_document(track="few-shot", tasks="heldout:ogbench"), 12_000)["results"]
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    training = {**TRAINING, "environment_steps": None, "demonstrations": 5}
+    built = build_submission(dataclasses.replace(ENTRY, training=training), [tmp_path / "results.json"])
+    assert (built.training["environment_steps"], built.budget) == (12_000, 20_000)
+
+
+def test_steps_that_nobody_recorded_must_be_told(played):
+    with pytest.raises(InputError, match="how many agent steps"):
+        build_submission(dataclasses.replace(ENTRY, training={**TRAINING, "environment_steps": None}), [played[0]])
+
+
+def test_what_was_trained_is_trained_anew():
+    start = {"recipe": None, "adapted_from": "runs/core"}
+    document = trained(make_document(track="few-shot", tasks="heldout:ogbench"), 12_000, **start)
+    (command,) = reproduction_commands(Submission.from_json(document))
+    assert command[:5] == ["newt-bench", "train", "newt", "--tasks", "og-point-var1,og-point-var2"]
+    assert command[5:7] == ["--adapt", "runs/core"]
+    assert command[-4:] == ["--option", "size=S", "--out", "toy-100k-heldout-ogbench-0"]
+    pairs = [word for flag, word in itertools.pairwise(command) if flag == "--setting"]
+    settings = TrainingSettings.from_mapping(parse_options(pairs))
+    assert settings == TrainingSettings(steps=12_000, demonstrations="hub", num_envs_per_task=2)
+
+
+def test_what_was_trained_is_verified_from_its_checkpoint(tmp_path):
+    document = trained(make_document(track="few-shot", tasks="heldout:ogbench"), 12_000)
+    submission = Submission.from_json(document)
+    with pytest.raises(InputError, match="say what to evaluate with --checkpoint"):
+        verify(submission, 1)
+    with pytest.raises(AgentError, match=r"run-0-og-point-var2"):  # that there is none is for the agent to say
+        verify(submission, ["og-point-var2"], checkpoint=f"{tmp_path}/run-{{seed}}-{{task}}")
 
 
 def test_the_whole_way(run_cli, hub, played, tmp_path):
@@ -171,7 +218,7 @@ def test_the_whole_way(run_cli, hub, played, tmp_path):
         "Random play",
         "--code",
         "https://example.org/random",
-        "--parameters",
+        "--steps",
         0,
     )
     tried = run_cli("submit", results, *described, "--dry-run")
