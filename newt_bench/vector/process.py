@@ -52,7 +52,8 @@ class Child:
     """A process that runs `target(connection, *arguments)`.
 
     It ends when this process does, however that happens: it watches a pipe whose other end only this process
-    holds. It ignores Ctrl-C, which terminals send to every process of a program; its parent ends it.
+    holds. It ignores Ctrl-C and SIGTERM, which terminals and schedulers send to every process of a program; its parent,
+    which may have something to save first, ends it.
 
     Args:
         context: How to start it.
@@ -148,7 +149,8 @@ def _main(
     environment: dict[str, str],
     arguments: tuple[Any, ...],
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     os.environ.update({**environment, **_ONE_THREAD})  # the fork server's are those of when it was started
     if "torch" in sys.modules:  # the main module imported it before the variables were set
