@@ -75,7 +75,7 @@ def requirements(wheel) -> list[Requirement]:
         metadata = Parser().parsestr(archive.read(name).decode())
     assert metadata["Requires-Python"] == "<3.13,>=3.10"
     assert metadata["License-Expression"] == "MIT"
-    assert {*DOMAIN_EXTRAS, *OTHER_EXTRAS, "all", "dev"} == set(metadata.get_all("Provides-Extra"))
+    assert {*DOMAIN_EXTRAS, *OTHER_EXTRAS, "all", "docs", "dev"} == set(metadata.get_all("Provides-Extra"))
     return [Requirement(line) for line in metadata.get_all("Requires-Dist")]
 
 
