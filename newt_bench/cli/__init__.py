@@ -20,6 +20,7 @@ from newt_bench.cli import (
     quickstart,
     render,
     results,
+    site,
     submit,
 )
 from newt_bench.errors import InputError, NewtBenchError
@@ -48,6 +49,7 @@ app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
 app.add_typer(demos.app, name="demos")
+leaderboard.app.command("build")(site.build_leaderboard)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(new.app, name="new")
 
