@@ -21,6 +21,7 @@ from newt_bench.cli import (
     quickstart,
     render,
     results,
+    site,
     submit,
     train,
 )
@@ -52,6 +53,7 @@ app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
 app.add_typer(demos.app, name="demos")
 app.add_typer(checkpoints.app, name="checkpoints")
+leaderboard.app.command("build")(site.build_leaderboard)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(new.app, name="new")
 

@@ -2,12 +2,13 @@
 
 from newt_bench.leaderboard.board import Row, check_folder, find_row, load_rows
 from newt_bench.leaderboard.building import Entry, build_submission
-from newt_bench.leaderboard.export import to_csv, write_csv
+from newt_bench.leaderboard.export import to_csv, write_csv, write_episodes
 from newt_bench.leaderboard.problems import Problem, SubmissionError
 from newt_bench.leaderboard.publishing import open_pull_request
 from newt_bench.leaderboard.ranking import Board, Placed, boards, profile, rank
 from newt_bench.leaderboard.reading import parse_submission, read_submission
 from newt_bench.leaderboard.reproduction import reproduction_commands
+from newt_bench.leaderboard.site import Site, build_site
 from newt_bench.leaderboard.submission import Submission
 from newt_bench.leaderboard.tracks import TRAINING_FIELDS, Track, get_track, hub_repository, limits, task_set, tracks
 from newt_bench.leaderboard.trust import LEVELS, Trust, add_trust
@@ -21,6 +22,7 @@ __all__ = [
     "Placed",
     "Problem",
     "Row",
+    "Site",
     "Submission",
     "SubmissionError",
     "Track",
@@ -28,6 +30,7 @@ __all__ = [
     "Verification",
     "add_trust",
     "boards",
+    "build_site",
     "build_submission",
     "check_folder",
     "find_row",
@@ -46,4 +49,5 @@ __all__ = [
     "tracks",
     "verify",
     "write_csv",
+    "write_episodes",
 ]

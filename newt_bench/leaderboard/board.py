@@ -57,6 +57,13 @@ class Row:
         return tuple(f"{domain}: {renderer}" for domain, renderer in sorted(pairs))
 
     @functools.cached_property
+    def versions(self) -> tuple[str, ...]:
+        """Packages that the episodes were played with, as `name version`."""
+        packages = {item for results in self.submission.results for item in results.provenance["packages"].items()}
+        packages |= {("newt-bench", results.provenance["newt_bench"]) for results in self.submission.results}
+        return tuple(f"{name} {version}" for name, version in sorted(packages))
+
+    @functools.cached_property
     def flags(self) -> tuple[str, ...]:
         """What a reader should bear in mind: other versions than this release's, changed code."""
         return tuple(dict.fromkeys(_flags(self.submission)))

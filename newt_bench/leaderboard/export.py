@@ -7,16 +7,22 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from newt_bench.atomic import write_text
+from newt_bench.atomic import atomic_path, write_text
 from newt_bench.catalogue import get_task
 from newt_bench.leaderboard.board import Row
 
-__all__ = ["COLUMNS", "to_csv", "write_csv"]
+__all__ = ["COLUMNS", "EPISODE_COLUMNS", "to_csv", "write_csv", "write_episodes"]
 
 #: One line per row of the leaderboard, task and seed.
 COLUMNS = (
     *("id", "name", "track", "budget", "tasks", "trust", "submitted", "flags"),
     *("domain", "task", "seed", "episodes", "return", "score", "success"),
+)
+
+#: One line per episode.
+EPISODE_COLUMNS = (
+    *("track", "id", "agent", "budget", "tasks", "trust", "submitted", "flags", "versions"),
+    *("domain", "task", "seed", "episode", "return", "success", "score"),
 )
 
 
@@ -46,3 +52,21 @@ def to_csv(rows: Sequence[Row]) -> str:
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """Writes `to_csv(rows)` to a file, atomically."""
     write_text(path, to_csv(rows))
+
+
+def write_episodes(rows: Sequence[Row], path: Path) -> None:
+    """Writes every episode of every row as one flat CSV, atomically: a line per episode, numbers as submitted.
+
+    `success` is empty where the task defines none, `budget` where the track has none.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(EPISODE_COLUMNS)
+        for row in rows:
+            submission, trust = row.submission, row.trust.level
+            head = (submission.track, row.id, submission.name, submission.budget, submission.tasks, trust)
+            head += (submission.submitted, "; ".join(row.flags), "; ".join(row.versions))
+            for record in submission.merged.episodes:
+                task = get_task(record.task)
+                numbers = (record.seed, record.episode, record.episode_return, record.success, record.score)
+                writer.writerow((*head, task.domain, task.name, *numbers))
