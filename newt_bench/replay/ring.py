@@ -358,8 +358,7 @@ class _Index:
             position = rng.integers(self.ends[-1], size=batch)
         place = np.searchsorted(self.ends, position, side="right")
         episode = self.order[place]
-        offset: NDArray[np.int64] = position - (self.ends[place] - self.positions[episode])
-        return episode, offset
+        return episode, np.asarray(position - (self.ends[place] - self.positions[episode]), np.int64)
 
 
 def _blocks(lengths: NDArray[np.integer]) -> Iterator[tuple[int, int]]:
