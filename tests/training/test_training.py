@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -21,7 +22,9 @@ COUNTER = "tests.training.their_agents:Counter"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return train(COUNTER, TASKS, out=tmp_path_factory.mktemp("runs") / "run", num_envs_per_task=2, progress=False, **SETTINGS)
+    return train(
+        COUNTER, TASKS, out=tmp_path_factory.mktemp("runs") / "run", num_envs_per_task=2, progress=False, **SETTINGS
+    )
 
 
 def test_the_agent_hears_of_every_step_and_of_final_observations(run):
@@ -29,7 +32,7 @@ def test_the_agent_hears_of_every_step_and_of_final_observations(run):
     assert len(seen) == 500 // 4
     task = seen[0][1]
     assert task.tolist() == [0, 0, 1, 1]
-    for (*_, following, last), (obs, *_) in zip(seen, seen[1:], strict=False):
+    for (*_, following, last), (obs, *_) in itertools.pairwise(seen):
         np.testing.assert_array_equal(following[~last], obs[~last])
         assert (following[last] != obs[last]).any(axis=1).all()  # the end of one episode, the start of the next
     ends = np.stack([last for *_, last in seen])
