@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sphinx import addnodes
+
 from site_pages import command_line, platforms, task_pages
 from site_pages.writing import REPOSITORY, Writer
 
@@ -22,6 +24,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("builder-inited", write_pages)
     app.connect("source-read", lead_outward_links_to_the_repository)
+    app.connect("doctree-read", link_no_words)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -34,6 +37,16 @@ def write_pages(app: Any) -> None:
         (docs / "generated", platforms.write),
     ):
         write(Writer(folder), docs)
+
+
+def link_no_words(app: Any, doctree: Any) -> None:
+    """Leaves out what Sphinx takes for references: lower-case words in the types of docstrings, such as `bytes`.
+
+    It would link them to any attribute of that name. Types of this project are capitalised.
+    """
+    for reference in list(doctree.findall(addnodes.pending_xref)):
+        if reference.get("refdomain") == "py" and re.fullmatch(r"[a-z_0-9]+", reference["reftarget"]):
+            reference.replace_self(reference.children)
 
 
 def lead_outward_links_to_the_repository(app: Any, page: str, source: list[str]) -> None:
