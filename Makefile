@@ -8,7 +8,7 @@ TEST_EXTRAS := dmcontrol,metaworld,maniskill,mujoco,box2d,robodesk,ogbench,arcad
 help:
 	@echo "make quickstart   set up .venv, then evaluate an agent: results, a plot and a video in quickstart/"
 	@echo "make test         set up .venv, then run linters, type checker, import contracts and all tests"
-	@echo "make check        linters, type checker and import contracts only"
+	@echo "make check        linters, type checker, import contracts and the leaderboard only"
 	@echo "make format       format the code"
 	@echo "make benchmark    measure environment overhead, import time and the vector environment"
 	@echo "make clean        remove .venv and build products"
@@ -27,6 +27,7 @@ check:
 	$(PYTHON_BIN)/ruff check .
 	$(PYTHON_BIN)/mypy
 	$(PYTHON_BIN)/lint-imports --no-logo
+	$(PYTHON_BIN)/newt-bench leaderboard validate leaderboard
 
 format:
 	$(PYTHON_BIN)/ruff format .

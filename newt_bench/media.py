@@ -13,7 +13,7 @@ from newt_bench.atomic import atomic_path
 from newt_bench.errors import InputError
 from newt_bench.extras import import_optional
 
-__all__ = ["VIDEO_SUFFIXES", "check_suffix", "plot_scores", "write_image", "write_video"]
+__all__ = ["VIDEO_SUFFIXES", "check_suffix", "plot_score_curves", "plot_scores", "write_image", "write_video"]
 
 VIDEO_SUFFIXES = (".mp4", ".gif")
 _BLUE, _GREY = "#3b6ea8", "#c9d3df"
@@ -105,6 +105,47 @@ def plot_scores(path: Path, scores: Mapping[str, NDArray[np.float64]], title: st
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e8ecf1", zorder=0)
     axes.set_axisbelow(True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def plot_score_curves(
+    path: Path, steps: NDArray[np.int64], scores: Mapping[str, NDArray[np.float64]], title: str
+) -> None:
+    """Draws scores over steps: a panel per task, with a thin line per run and a thick one for their mean.
+
+    Args:
+        path: A `.png`, `.svg` or `.pdf` file.
+        steps: Environment steps, shape (evaluations,).
+        scores: Scores in [0, 1] by task name, shape (runs, evaluations).
+        title: Title of the picture.
+
+    Raises:
+        InputError: The format is another.
+        MissingExtraError: The extra `media` is not installed.
+    """
+    check_suffix(path, (".png", ".svg", ".pdf"))
+    figure_module = _optional("matplotlib.figure", "matplotlib")
+    columns = min(4, len(scores))
+    rows = -(-len(scores) // columns)
+    figure = figure_module.Figure(figsize=(max(4.5, 2.6 * columns), 0.5 + 1.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, (name, runs) in zip(grid.flat, scores.items(), strict=False):
+        axes.plot(steps, runs.T, color=_GREY, linewidth=1)
+        axes.plot(steps, runs.mean(0), color=_BLUE, linewidth=1.8)
+        axes.annotate(
+            f"{runs[:, -1].mean():.2f}", (0.98, 0.04), xycoords="axes fraction", ha="right", fontsize=8, color=_BLUE
+        )
+        axes.set_title(name, fontsize=9)
+        axes.set_ylim(-0.03, 1.03)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#e8ecf1")
+        axes.tick_params(labelsize=8)
+    for axes in list(grid.flat)[len(scores) :]:
+        axes.set_visible(False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    figure.supxlabel("environment steps", fontsize=9)
+    figure.supylabel("score", fontsize=9)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
 

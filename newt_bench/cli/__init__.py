@@ -22,6 +22,7 @@ from newt_bench.cli import (
     results,
     site,
     submit,
+    train,
 )
 from newt_bench.errors import InputError, NewtBenchError
 from newt_bench.version import __version__
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command("tasks")(catalogue.list_tasks)
 app.command("show")(catalogue.show_task)
+app.command("train")(train.train_agent)
 app.command("evaluate")(evaluate.evaluate_agent)
 app.command("results")(results.show_results)
 app.command("render")(render.render_task)

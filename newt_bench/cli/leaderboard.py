@@ -25,10 +25,10 @@ from newt_bench.leaderboard import (
     add_trust,
     boards,
     check_folder,
-    evaluation_commands,
     find_row,
     load_rows,
     read_submission,
+    reproduction_commands,
     tracks,
     verify,
     write_csv,
@@ -167,7 +167,7 @@ def verify_submission(
     if record is not None:
         today = datetime.now(timezone.utc).date().isoformat()
         path = (folder or content_folder("leaderboard")) / TRUST_FILE
-        add_trust(path, claimed.id, Trust(record, claimed.digest, today, str(result)))  # type: ignore[arg-type]
+        add_trust(path, claimed.id, Trust(record, claimed.digest, today, str(result)))
         typer.echo(f"recorded in {path}")
 
 
@@ -194,7 +194,7 @@ def reproduce_row(
     typer.echo(f"# code: {submission.code}", err=True)
     for link in submission.checkpoints:
         typer.echo(f"# checkpoint: {link}", err=True)
-    for command in evaluation_commands(submission):
+    for command in reproduction_commands(submission):
         typer.echo(shlex.join(command))
         if run:
             code = subprocess.run([sys.executable, "-m", "newt_bench.cli", *command[1:]], check=False).returncode

@@ -24,8 +24,12 @@ def submit_results(
         list[str] | None, typer.Option(help="https link to a trained agent; repeat for several.")
     ] = None,
     environment_steps: Annotated[
-        int, typer.Option("--steps", help="Agent steps that one training run played for learning.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--steps",
+            help="Agent steps that one training run played for learning. Default: as 'newt-bench train' recorded.",
+        ),
+    ] = None,
     demonstrations: Annotated[int, typer.Option("--demonstrations", help="Demonstrated episodes used per task.")] = 0,
     actions_per_look: Annotated[
         int, typer.Option("--actions-per-look", help="Actions played per look at the environment; 1 in closed loop.")

@@ -7,7 +7,7 @@ from newt_bench.leaderboard.problems import Problem, SubmissionError
 from newt_bench.leaderboard.publishing import open_pull_request
 from newt_bench.leaderboard.ranking import Board, Placed, boards, profile, rank
 from newt_bench.leaderboard.reading import parse_submission, read_submission
-from newt_bench.leaderboard.reproduction import evaluation_commands
+from newt_bench.leaderboard.reproduction import reproduction_commands
 from newt_bench.leaderboard.site import Site, build_site
 from newt_bench.leaderboard.submission import Submission
 from newt_bench.leaderboard.tracks import TRAINING_FIELDS, Track, get_track, hub_repository, limits, task_set, tracks
@@ -33,7 +33,6 @@ __all__ = [
     "build_site",
     "build_submission",
     "check_folder",
-    "evaluation_commands",
     "find_row",
     "get_track",
     "hub_repository",
@@ -44,6 +43,7 @@ __all__ = [
     "profile",
     "rank",
     "read_submission",
+    "reproduction_commands",
     "task_set",
     "to_csv",
     "tracks",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from newt_bench.errors import InputError
 from newt_bench.leaderboard.reading import parse_submission
+from newt_bench.leaderboard.rules import recorded_training
 from newt_bench.leaderboard.submission import Submission
 from newt_bench.leaderboard.tracks import Track, get_track, task_set
 from newt_bench.results import Results, load_results
@@ -25,6 +26,7 @@ class Entry:
         track: Name of the track.
         code: Link to the code.
         training: What one training run used, by the names of `newt_bench.leaderboard.TRAINING_FIELDS`.
+            `environment_steps` may be None where `newt_bench.train` made the results: they tell.
         budget: One of the track's budgets; None for the smallest that holds what was used.
         authors: Names.
         paper: Link to the paper.
@@ -54,7 +56,7 @@ def build_submission(entry: Entry, files: Sequence[str | Path]) -> Submission:
         The submission.
 
     Raises:
-        InputError: There is no file, or no such track.
+        InputError: There is no file, no such track, or it is not told how many steps training took.
         ResultsError: A file cannot be read.
         SubmissionError: The submission breaks a rule.
     """
@@ -62,14 +64,17 @@ def build_submission(entry: Entry, files: Sequence[str | Path]) -> Submission:
         raise InputError("There are no results to submit; name files that 'newt-bench evaluate --out' wrote")
     track = get_track(entry.track)
     results = tuple(load_results(path) for path in files)
-    budget = entry.budget if entry.budget is not None else track.smallest_budget(entry.training)
+    training = dict(entry.training)
+    if training["environment_steps"] is None:
+        training["environment_steps"] = _recorded_steps(results)
+    budget = entry.budget if entry.budget is not None else track.smallest_budget(training)
     submission = Submission(
         name=entry.name,
         track=track.name,
         tasks=_task_set(track, results),
         budget=budget,
         code=entry.code,
-        training=dict(entry.training),
+        training=training,
         results=results,
         submitted=datetime.now(timezone.utc).date().isoformat(),
         authors=tuple(entry.authors),
@@ -78,6 +83,14 @@ def build_submission(entry: Entry, files: Sequence[str | Path]) -> Submission:
         notes=entry.notes,
     )
     return parse_submission(submission.to_text())
+
+
+def _recorded_steps(results: Sequence[Results]) -> int:
+    told = [(recorded_training(item) or {}).get("steps") for item in results]
+    steps = [value for value in told if isinstance(value, int)]
+    if len(steps) < len(told):
+        raise InputError("Say how many agent steps a training run played (--steps), 0 if it played none")
+    return max(steps)
 
 
 def _task_set(track: Track, results: Sequence[Results]) -> str:

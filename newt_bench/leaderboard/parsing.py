@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ __all__ = ["parse_json", "schema_problems"]
 _MAX_DEPTH = 20
 _MAX_TEXT = 20_000  # the command that evaluated 200 tasks names them all
 _MAX_DIGITS = 18
+# Of lists by these names; of others 1000, since a schema that forbids repetition compares items with each other.
+_MAX_ITEMS = {"episodes": 1_000_000, "results": 10_000}
 
 # Control characters, invisible and direction-changing ones, lone surrogates, private use, line separators.
 _REFUSED_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -31,8 +34,9 @@ class _RefusedError(Exception):
 def parse_json(text: str | bytes, max_bytes: int) -> tuple[Any, list[Problem]]:
     """Reads a JSON document more strictly than the standard library does.
 
-    Beyond broken JSON it refuses: more than `max_bytes`; names that stand twice in an object; NaN and infinity;
-    numbers of more than 18 digits; deep nesting; and text with control, invisible or direction-changing characters.
+    Beyond broken JSON it refuses: more than `max_bytes`; names that stand twice in an object; NaN and infinity; numbers
+    of more than 18 digits; deep nesting; long lists, apart from `results` and `episodes`; and text with control,
+    invisible or direction-changing characters.
 
     Args:
         text: The document; bytes must be UTF-8.
@@ -64,8 +68,7 @@ def parse_json(text: str | bytes, max_bytes: int) -> tuple[Any, list[Problem]]:
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise _RefusedError(Problem("$", f"the name {shown(twice)} twice in one object", "each name once"))
     return found
 
@@ -97,6 +100,10 @@ def _text_problems(value: Any, where: str, depth: int) -> Iterator[Problem]:
             yield from _of_text(key, f"{where}, a name")
             yield from _text_problems(item, f"{where}.{shown(key, 60)[1:-1]}", depth + 1)
     elif isinstance(value, list):
+        most = _MAX_ITEMS.get(where.rpartition(".")[2], 1000)
+        if len(value) > most:
+            yield Problem(where, f"{len(value)} items", f"at most {most}")
+            return
         for index, item in enumerate(value):
             yield from _text_problems(item, f"{where}[{index}]", depth + 1)
 

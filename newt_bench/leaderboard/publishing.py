@@ -46,8 +46,9 @@ def open_pull_request(submission: Submission) -> str:
             create_pr=True,
         )
     except Exception as error:  # errors of whatever HTTP library the client's version uses
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DownloadError(
-            f"{repository} does not take the pull request ({type(error).__name__}: {error}); log in with: "
+            f"{repository} does not take the pull request ({reason}); log in with: "
             "hf auth login, or write the file with --out and open a pull request on GitHub"
         ) from error
     return str(commit.pr_url)

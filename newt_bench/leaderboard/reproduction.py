@@ -3,48 +3,69 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from newt_bench.catalogue import SPLITS, get_task, tasks
+from newt_bench.leaderboard.rules import recorded_training
 from newt_bench.leaderboard.submission import Submission
 from newt_bench.results import Results
 
-__all__ = ["evaluation_commands"]
+__all__ = ["reproduction_commands"]
+
+_SETTING = re.compile(r"[a-z_]{1,40}")
 
 
-def evaluation_commands(submission: Submission) -> list[list[str]]:
-    """The `newt-bench evaluate` commands that make a submission's results anew, as argument lists.
+def reproduction_commands(submission: Submission) -> list[list[str]]:
+    """The commands that make a submission's results anew, as argument lists.
 
-    They are derived from what was evaluated; the command line that a submission reports is a stranger's text.
+    They are derived from what was trained and evaluated: the command line that a submission reports is a stranger's.
 
     Args:
         submission: The submission.
 
     Returns:
-        One command per results file; each writes `<slug>-<number>.json`.
+        One command per results file: `newt-bench train` where that made it, into a folder `<slug>-<number>`, else
+        `newt-bench evaluate`, into `<slug>-<number>.json`.
     """
-    return [
-        ["newt-bench", "evaluate", *_arguments(results), "--out", f"{submission.slug}-{number}.json"]
-        for number, results in enumerate(submission.results)
-    ]
+    commands = []
+    for number, results in enumerate(submission.results):
+        settings = recorded_training(results)
+        command = _evaluate(results) if settings is None else _train(results, settings)
+        suffix = ".json" if settings is None else ""
+        commands.append(["newt-bench", *command, "--out", f"{submission.slug}-{number}{suffix}"])
+    return commands
 
 
-def _arguments(results: Results) -> list[str]:
+def _evaluate(results: Results) -> list[str]:
     protocol = results.protocol
     seeds = [word for seed in protocol.seeds for word in ("--seed", str(seed))]
-    options = [
-        word for key, value in results.agent["options"].items() for word in ("--option", f"{key}={_option_text(value)}")
-    ]
     obs_type = [] if protocol.obs_type == "state" else ["--obs-type", protocol.obs_type]
     return [
-        *("--agent", str(results.agent["spec"])),
-        *options,
+        *("evaluate", "--agent", str(results.agent["spec"])),
+        *_pairs("--option", results.agent["options"]),
         *_tasks(protocol.tasks),
         *obs_type,
         *("--episodes", str(protocol.episodes)),
         *seeds,
     ]
+
+
+def _train(results: Results, settings: Mapping[str, Any]) -> list[str]:
+    told = {key: value for key, value in settings.items() if value not in (None, {}) and _SETTING.fullmatch(key)}
+    start = results.provenance["training"].get("adapted_from")
+    return [
+        *("train", str(results.agent["spec"])),
+        *_tasks(results.protocol.tasks),
+        *([] if start is None else ["--adapt", str(start)]),
+        *_pairs("--setting", told),
+        *_pairs("--option", results.agent["options"]),
+    ]
+
+
+def _pairs(flag: str, values: Mapping[str, Any]) -> list[str]:
+    return [word for key, value in values.items() for word in (flag, f"{key}={_text(value)}")]
 
 
 def _tasks(ids: Sequence[str]) -> tuple[str, str]:
@@ -54,7 +75,7 @@ def _tasks(ids: Sequence[str]) -> tuple[str, str]:
     return "--tasks", ",".join(get_task(task).name for task in ids)
 
 
-def _option_text(value: Any) -> str:
+def _text(value: Any) -> str:
     """The inverse of what the command line makes of `key=value`: JSON, except for text that is no JSON."""
     text = json.dumps(value)
     if isinstance(value, str):

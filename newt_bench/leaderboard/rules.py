@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,15 +16,22 @@ from newt_bench.evaluation import evaluation_seed
 from newt_bench.extras import extra_requirements
 from newt_bench.leaderboard.problems import Problem, shown
 from newt_bench.leaderboard.submission import Submission
-from newt_bench.leaderboard.tracks import TRAINING_FIELDS, budget_label, limits, task_set, tracks
+from newt_bench.leaderboard.tracks import TRAINING_FIELDS, budget_label, get_track, limits, task_set, tracks
 from newt_bench.results import EpisodeRecord, Results
 
-__all__ = ["SCORE_TOLERANCE", "document_problems", "required_packages", "rule_problems"]
+__all__ = [
+    "SCORE_TOLERANCE",
+    "document_problems",
+    "recorded_training",
+    "required_packages",
+    "rule_problems",
+]
 
 #: How far a score may be from what the return gives: sums of rewards round.
 SCORE_TOLERANCE = 1e-6
 
 _AT_MOST = 100
+_SPEC = re.compile(r"[A-Za-z_][\w.-]*(:[A-Za-z_][\w.]*)?")
 _WHOLE = ("seed", "episode", "reset_seed", "steps")
 
 
@@ -86,7 +94,7 @@ def _is_id(task: str) -> bool:
 
 def rule_problems(submission: Submission) -> list[Problem]:
     """What breaks the rules of the submission's track, or cannot be true."""
-    first = [problem for check in (_track, _runs, _agent, _coverage) for problem in check(submission)]
+    first = [problem for check in (_track, _recorded, _runs, _agent, _coverage) for problem in check(submission)]
     # What follows takes all episodes at once, and needs them to be those of the task set.
     more = itertools.chain(_episodes(submission), _packages(submission), () if first else _copies(submission))
     return list(itertools.islice(itertools.chain(first, more), _AT_MOST))
@@ -94,7 +102,7 @@ def rule_problems(submission: Submission) -> list[Problem]:
 
 def _track(submission: Submission) -> Iterator[Problem]:
     """Task set, budget, and the numbers on training."""
-    track, training = submission.get_track(), submission.training
+    track, training = get_track(submission.track), submission.training
     if submission.tasks not in track.tasks:
         yield Problem("$.tasks", shown(submission.tasks), f"for track {track.name}: {', '.join(track.tasks)}")
     if track.budget is None:
@@ -117,6 +125,25 @@ def _bounded(field: str, value: int | None, low: int, high: int | None) -> Itera
         what = TRAINING_FIELDS[field.rpartition(".")[2]]
         expected = f"at least {low}" if high is None else f"{low} to {high}" if low < high else str(low)
         yield Problem(field, shown(value), f"{expected} ({what})")
+
+
+def recorded_training(results: Results) -> Mapping[str, Any] | None:
+    """Settings of the training run that made the results, as `newt_bench.train` records them; None if it did not."""
+    training = results.provenance.get("training")
+    settings = training.get("settings") if isinstance(training, dict) else None
+    return settings if isinstance(settings, dict) else None
+
+
+def _recorded(submission: Submission) -> Iterator[Problem]:
+    """What is said of training must not be less than what `newt_bench.train` recorded of it."""
+    for index, results in enumerate(submission.results):
+        settings = recorded_training(results) or {}
+        where = f"as $.results[{index}].provenance.training tells"
+        said, steps = submission.training["environment_steps"], settings.get("steps", 0)
+        if isinstance(steps, int) and steps > (said or 0):
+            yield Problem("$.training.environment_steps", shown(said), f"at least {steps}, {where}")
+        if settings.get("demonstrations") is not None and not submission.training["demonstrations"]:
+            yield Problem("$.training.demonstrations", shown(0), f"at least 1, {where}")
 
 
 def _runs(submission: Submission) -> Iterator[Problem]:
@@ -143,7 +170,10 @@ def _runs(submission: Submission) -> Iterator[Problem]:
 
 def _agent(submission: Submission) -> Iterator[Problem]:
     """One agent, on the tasks themselves, seeing what the track allows; and a training run of its own per seed."""
-    first, allowed = submission.results[0], submission.get_track().obs_types
+    first, allowed = submission.results[0], get_track(submission.track).obs_types
+    if not _SPEC.fullmatch(first.agent["spec"]):
+        wanted = "the name of an installed agent, or an import path such as package.module:Class"
+        yield Problem("$.results[0].agent.spec", shown(first.agent["spec"]), wanted)
     by_checkpoint: dict[str, set[int]] = defaultdict(set)
     for index, results in enumerate(submission.results):
         where = f"$.results[{index}]"
@@ -166,7 +196,8 @@ def _agent(submission: Submission) -> Iterator[Problem]:
                 f"{where}.protocol.env_options", shown(dict(results.protocol.env_options)), "{}: the tasks, no variants"
             )
         checkpoint = results.agent["options"].get("checkpoint")
-        if isinstance(checkpoint, str) and "{seed}" not in checkpoint:
+        # What was trained began with that checkpoint; what was only evaluated is it.
+        if isinstance(checkpoint, str) and recorded_training(results) is None:
             by_checkpoint[checkpoint].update(results.protocol.seeds)
             if len(by_checkpoint[checkpoint]) > 1:
                 yield Problem(

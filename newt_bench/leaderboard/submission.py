@@ -13,7 +13,7 @@ from typing import Any
 
 from newt_bench.atomic import write_text
 from newt_bench.catalogue import TaskList
-from newt_bench.leaderboard.tracks import Track, budget_label, get_track, task_set
+from newt_bench.leaderboard.tracks import budget_label, get_track, task_set
 from newt_bench.results import Protocol, Results
 from newt_bench.schemas import SUBMISSION
 
@@ -138,7 +138,3 @@ class Submission:
             fields[key] = tuple(fields[key])
         fields["results"] = tuple(Results.from_json(results) for results in fields["results"])
         return Submission(**fields)
-
-    def get_track(self) -> Track:
-        """The track's rules."""
-        return get_track(self.track)

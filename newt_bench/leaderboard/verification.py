@@ -16,6 +16,7 @@ from newt_bench.catalogue import Task, get_task
 from newt_bench.errors import InputError
 from newt_bench.evaluation import evaluate
 from newt_bench.leaderboard.problems import shown
+from newt_bench.leaderboard.rules import recorded_training
 from newt_bench.leaderboard.submission import Submission
 from newt_bench.leaderboard.tracks import task_set
 from newt_bench.results import CONFIDENCE, EpisodeRecord, Results
@@ -114,7 +115,8 @@ def verify(
         workers: Processes to play in.
 
     Raises:
-        InputError: There is no such seed or task, or there are too few episodes.
+        InputError: There is no such seed or task, there are too few episodes, or the agent or its checkpoint must be
+            named.
         AgentError: The agent cannot be built.
     """
     chosen = _sample(submission, tasks, sample_seed)
@@ -172,6 +174,8 @@ def _groups(
         spec = agent or str(results.agent["spec"])
         if agent is None and ":" in spec:
             raise InputError(f"{submission.id} names the agent by import path, {shown(spec)}; say which with --agent")
+        if recorded_training(results) is not None and checkpoint is None:
+            raise InputError(f"{submission.id} is of an agent that was trained; say what to evaluate with --checkpoint")
         chosen = {**results.agent["options"], **options}
         if checkpoint is not None:
             chosen["checkpoint"] = checkpoint.replace("{task}", task.name).replace("{seed}", str(seed))

@@ -159,11 +159,13 @@ class _Worker:
         """Resets the environment and writes the first observation."""
         buffers, env = self._buffers, self._envs[slot]
         buffers.episode[slot] += 1
-        episode = int(buffers.episode[slot])
         seed: int | None = None
-        if episode == 0 or slot in self._fresh or self._plan.exact_resets or not env.rebuilds_for_seeds:
+        if buffers.next_seed[slot] >= 0:
+            seed = int(buffers.next_seed[slot])
+            buffers.next_seed[slot] = -1
+        elif slot in self._fresh or self._plan.exact_resets or not env.rebuilds_for_seeds:
             task, copy = self._plan.slots[slot]
-            seed = episode_seed(int(buffers.run_seed[0]), task, copy, episode)
+            seed = episode_seed(int(buffers.run_seed[0]), task, copy, int(buffers.episode[slot]))
         obs, info = env.reset(seed=seed)
         self._fresh.discard(slot)
         self._write(slot, obs, info)

@@ -7,12 +7,12 @@ import json
 
 import numpy as np
 import pytest
-from packaging.specifiers import SpecifierSet
 
 from newt_bench.catalogue import load_domain
 from newt_bench.evaluation import evaluation_seed
 from newt_bench.extras import extra_requirements
 from newt_bench.leaderboard import Submission, parse_submission, task_set
+from newt_bench.results.provenance import package_versions
 from newt_bench.version import __version__
 from tests.demos.conftest import start  # noqa: F401 (a fixture: local Hubs)
 
@@ -20,12 +20,9 @@ EPISODES = 10
 
 
 def packages_of(tasks) -> dict[str, str]:
-    """The versions that this release asks for."""
-    found = {"numpy": "2.3.5", "gymnasium": "1.1.1"}
-    for extra in {load_domain(task.domain).extra for task in tasks}:
-        for name, wanted in extra_requirements(extra).items():
-            found[name] = min(str(item.version) for item in SpecifierSet(wanted) if item.operator in ("==", ">="))
-    return found
+    """The versions that are installed."""
+    extras = {load_domain(task.domain).extra for task in tasks}
+    return package_versions(["numpy", "gymnasium", *(name for extra in extras for name in extra_requirements(extra))])
 
 
 def results_document(tasks, skill: float, seeds, *, spec="random", options=None, rng=0) -> dict:

@@ -210,6 +210,24 @@ BAD = {
         '"runs/best" for seeds [0, 1, 2]',
         "training run of its own",
     ),
+    "option in place of an agent": (
+        set_in(*RESULTS, "agent", "spec", "--resume"),
+        "$.results[0].agent.spec",
+        '"--resume"',
+        "name of an installed agent",
+    ),
+    "trained for longer than told": (
+        set_in(*RESULTS, "provenance", "training", {"settings": {"steps": 100_001}}),
+        "$.training.environment_steps",
+        "100000",
+        "at least 100001, as $.results[0].provenance.training tells",
+    ),
+    "demonstrations not told": (
+        set_in(*RESULTS, "provenance", "training", {"settings": {"steps": 5, "demonstrations": "hub"}}),
+        "$.training.demonstrations",
+        "0",
+        "at least 1, as",
+    ),
     "versions not told": (
         lambda d: d["results"][0]["provenance"]["packages"].pop("mujoco"),
         "$.results[0].provenance.packages",
@@ -246,6 +264,7 @@ BAD_TEXT = {
     "infinity": ('{"return": 1e999}', "finite numbers"),
     "endless number": ('{"seed": ' + "9" * 5000 + "}", "at most 18"),
     "lone surrogate": (r'{"name": "\ud800"}', "without control"),
+    "list without end": ('{"seeds": [' + "0, " * 1000 + "null]}", "at most 1000"),
     "deep": ("[" * 100_000, "levels|JSON"),
     "deep, but not too deep to parse": ("[" * 50 + "]" * 50, "at most 20 levels"),
     "an array": ("[]", 'type "object"'),

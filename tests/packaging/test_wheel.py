@@ -148,6 +148,8 @@ def test_without_extras(bare, outside):
     assert run(bare, "-m", "pip", "check", cwd=outside).stdout.startswith("No broken requirements")
     shown = run(bare.with_name("newt-bench"), "tasks", "--split", "core", cwd=outside)
     assert shown.stderr.strip() == "200 tasks"
+    validated = run(bare.with_name("newt-bench"), "leaderboard", "validate", cwd=outside)
+    assert validated.stdout.endswith("submissions, all accepted\n")
     made = run(
         bare,
         "-c",

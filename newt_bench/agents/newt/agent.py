@@ -20,8 +20,9 @@ from newt_bench.agents.newt.learner import Learner
 from newt_bench.agents.newt.losses import Batch
 from newt_bench.agents.newt.model import WorldModel
 from newt_bench.agents.newt.perception import Perception
-from newt_bench.agents.shared.distributed import rank_and_world
+from newt_bench.agents.shared.distributed import TorchTeam, rank_and_world, total
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.team import Team
 from newt_bench.atomic import atomic_folder
 from newt_bench.catalogue import Task
 from newt_bench.errors import AgentError
@@ -128,6 +129,7 @@ class NewtAgent(Agent):
         self._demonstrations: Replay | None = None
         self._recorder: Recorder | None = None
         self._slot_steps = np.zeros(0, np.int64)
+        self._total_slots = 0  # of all processes
         self._owed = 0.0
 
     def _randomness(self, purpose: int) -> Randomness:
@@ -187,14 +189,18 @@ class NewtAgent(Agent):
         if self._recorder is None or len(self._recorder) != len(task):
             longest = max(t.max_episode_steps for t in self.tasks)
             self._recorder = Recorder(len(task), longest, seen.width, seen.action_width)
+            self._total_slots = int(total(len(task)))
         rows, following = seen.rows(obs), seen.rows(next_obs)
         played = action[:, : seen.action_width]
         for episode in self._recorder.record(rows, played, reward, following, last, task):
-            self.replay.add(episode)
-        if not self._seeding(task).any():
-            self._owed += self.config.updates_per_step * len(task)
+            if len(episode) >= self.config.horizon:  # shorter ones are pieces, left by a fault
+                self.replay.add(episode)
+        seeding = self._seeding(task).any()
+        # Where several processes train together, all of them must do the same updates.
+        if not total(float(seeding)):
+            self._owed += self.config.updates_per_step * self._total_slots
         self._slot_steps += 1
-        self.steps += len(task)
+        self.steps += self._total_slots
 
     def update(self) -> dict[str, float]:
         """Does the updates that the steps observed since have earned: `updates_per_step` for each.
@@ -202,10 +208,19 @@ class NewtAgent(Agent):
         Nothing is earned while slots are in their first episodes.
         """
         metrics: dict[str, Tensor] = {}
-        while self._owed >= 1 and self._replay is not None and self._replay.num_episodes:
+        while self._owed >= 1 and self._can_learn():
             self._owed -= 1
             metrics = self.learner.update(self._batch())
         return {name: float(value) for name, value in metrics.items()}
+
+    def _can_learn(self) -> bool:
+        """Whether there is an episode to learn from, in every process."""
+        return total(float(self._replay is None or not self._replay.num_episodes)) == 0
+
+    @classmethod
+    def team(cls) -> Team:
+        """See `Agent.team`."""
+        return TorchTeam()
 
     def add_demonstrations(self, demonstrations: Iterable[Episode]) -> None:
         """See `Agent.add_demonstrations`. From then on, they are part of every batch."""

@@ -20,6 +20,7 @@ from newt_bench.agents.shared.checkpoints import (
     tensor_mismatches,
     write_tensors,
 )
+from newt_bench.agents.shared.distributed import total
 from newt_bench.atomic import write_text
 from newt_bench.catalogue import Task
 from newt_bench.errors import AgentError
@@ -197,6 +198,7 @@ def load_training(folder: Path, agent: NewtAgent) -> None:
         seen = agent._perception
         agent._recorder = Recorder(len(recorded["steps"]), longest, seen.width, seen.action_width)
         agent._recorder.load_state(recorded)
+        agent._total_slots = int(total(len(agent._recorder)))
     agent._replay = _load_buffer(folder, agent, "online")
     agent._demonstrations = _load_buffer(folder, agent, "demonstrations")
 
