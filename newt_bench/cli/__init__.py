@@ -10,15 +10,18 @@ import typer
 from newt_bench.cli import (
     assets,
     catalogue,
+    checkpoints,
     demos,
     doctor,
     evaluate,
     gallery,
+    leaderboard,
     new,
     play,
     quickstart,
     render,
     results,
+    submit,
     train,
 )
 from newt_bench.errors import InputError, NewtBenchError
@@ -42,10 +45,14 @@ app.command("results")(results.show_results)
 app.command("render")(render.render_task)
 app.command("gallery")(gallery.draw_gallery)
 app.command("play")(play.play_task)
+app.command("submit")(submit.submit_results)
+app.command("reproduce")(leaderboard.reproduce_row)
 app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
 app.add_typer(demos.app, name="demos")
+app.add_typer(checkpoints.app, name="checkpoints")
+app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(new.app, name="new")
 
 

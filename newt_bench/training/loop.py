@@ -116,7 +116,7 @@ class Trainer:
         slots = _Slots(envs, np.array(self._mine), self._settings.seed, self._state) if envs is not None else None
         arrays = slots.state if slots is not None else dict
         while True:
-            if self.steps >= self._next_evaluation or slots is None:
+            if self.steps >= min(self._next_evaluation, self._settings.steps):
                 records = self._evaluate()
                 if records is None:
                     self._save(arrays())
@@ -152,7 +152,7 @@ class Trainer:
             obs_type=settings.obs_type,
             env_options=settings.env_options,
             num_workers=settings.num_workers,
-            stop=self._stopping,
+            stop=self._asked,  # not together: each process plays as many steps as its tasks need
         )
         parts = self._team.gather(mine)
         records: list[EpisodeRecord] = []
@@ -162,8 +162,7 @@ class Trainer:
             records += part
         self._reporter.evaluation(self.steps, self.seconds, records)
         interval = settings.interval(self._slots)
-        # The last evaluation comes when the steps are done, whenever the one before was.
-        self._next_evaluation = min((self.steps // interval + 1) * interval, max(settings.steps, self.steps + 1))
+        self._next_evaluation = (self.steps // interval + 1) * interval
         return records
 
     # Checkpoints

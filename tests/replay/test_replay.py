@@ -95,6 +95,46 @@ def test_the_oldest_make_room():
     assert replay.num_episodes == 1
 
 
+def joined(episodes: list[Episode]) -> tuple:
+    """Flat arrays and lengths of episodes of one task."""
+    arrays = [np.concatenate([getattr(e, name) for e in episodes]) for name in ("obs", "action", "reward")]
+    return (episodes[0].task, *arrays, np.array([len(e) for e in episodes]))
+
+
+@pytest.mark.parametrize("capacity", [31, 64, 1000])
+def test_many_episodes_at_once_are_taken_in_as_one_by_one(capacity):
+    """The same rows, the same draws, also where the ring goes round several times within one call."""
+    rng = np.random.default_rng(0)
+    single, bulk = (Replay(capacity, 3, 2) for _ in range(2))
+    for number in range(12):
+        lengths = rng.choice([3, 7, 7, 7, 30], size=rng.integers(1, 9))
+        episodes = [episode(10 * number + k, int(length), number % 3) for k, length in enumerate(lengths)]
+        for one in episodes:
+            single.add(one)
+        bulk.extend(*joined(episodes))
+        for name, value in single.state().items():
+            np.testing.assert_array_equal(bulk.state()[name], value, err_msg=name)
+        a, b = (buffer.sample(16, np.random.default_rng(number)) for buffer in (single, bulk))
+        np.testing.assert_array_equal(a.obs, b.obs)
+        np.testing.assert_array_equal(a.action, b.action)
+
+
+def test_what_does_not_fit_together_changes_nothing():
+    replay = filled()
+    before = replay.state()
+    task, obs, action, reward, lengths = joined([episode(7, 5), episode(8, 9)])
+    for wrong, message in (
+        ((obs[1:], action, reward, lengths), "15 observations, 14 actions and 14 rewards do not make 2 episodes of 14"),
+        ((obs, action[1:], reward, lengths), "13 actions"),
+        ((obs, action, reward, np.array([12, 2])), "2 steps does not fit"),
+        ((obs, action, reward, np.array([5, 8])), "2 episodes of 13 steps"),
+    ):
+        with pytest.raises(InputError, match=message):
+            replay.extend(task, *wrong)
+    for name, value in before.items():
+        np.testing.assert_array_equal(replay.state()[name], value)
+
+
 def test_narrow_episodes_are_padded_with_zeros_even_over_old_rows():
     replay = Replay(6, 3, 2)
     replay.add(Episode(0, np.ones((6, 3), np.float32), np.ones((5, 2), np.float32), np.ones(5, np.float32)))
