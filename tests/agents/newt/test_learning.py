@@ -81,9 +81,10 @@ def test_target_critics_make_the_targets(target):
     assert after["reward"] == before["reward"]
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # PyTorch's own
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.filterwarnings("ignore:<class 'torch.autograd.function.Function'> should not:DeprecationWarning")
 def test_compiled_networks_compute_the_same_and_have_targets_of_their_own():
-    """What broke elsewhere: target critics that share the compiled code, and so the weights, of the online ones."""
+    """Elsewhere targets shared compiled code, and so the weights, of the online critics. The warnings are PyTorch's."""
     plain, compiled = make_model(), make_model()
     compiled.compile_networks("aot_eager")
     batch = make_batch(plain)
