@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from newt_bench.errors import NewtBenchError
     from newt_bench.evaluation import evaluate
     from newt_bench.results import Results, load_results
+    from newt_bench.training import TrainingRun, resume_training, train
     from newt_bench.vector import make_vec
 
 __all__ = [
@@ -32,13 +33,16 @@ __all__ = [
     "Results",
     "Task",
     "TaskList",
+    "TrainingRun",
     "__version__",
     "evaluate",
     "get_task",
     "load_demos",
     "load_results",
     "make_vec",
+    "resume_training",
     "tasks",
+    "train",
 ]
 
 _HOMES = {
@@ -52,8 +56,11 @@ _HOMES = {
     "get_task": "newt_bench.catalogue",
     "load_demos": "newt_bench.demos",
     "load_results": "newt_bench.results",
+    "TrainingRun": "newt_bench.training",
     "make_vec": "newt_bench.vector",
+    "resume_training": "newt_bench.training",
     "tasks": "newt_bench.catalogue",
+    "train": "newt_bench.training",
 }
 
 

@@ -11,12 +11,14 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
-__all__ = ["download_bars", "progress_bar"]
+__all__ = ["StepsBar", "download_bars", "progress_bar", "steps_bar"]
 
 
 @contextmanager
@@ -64,3 +66,54 @@ def download_bars(wanted: bool) -> Iterator[Callable[[str], Callable[[int, int |
             return lambda done, total: bars.update(line, completed=done, total=total, visible=True)
 
         yield start
+
+
+class StepsBar:
+    """The progress of something that counts steps. Called with the steps done and what there is to tell.
+
+    On a terminal it is a bar; elsewhere, what is said with `say` becomes a line each.
+
+    Args:
+        bar: The bar.
+        line: Its only line.
+        total: Steps in all.
+        console: Where lines go; None for nowhere.
+    """
+
+    def __init__(self, bar: Progress, line: TaskID, total: int, console: Console | None) -> None:
+        self._bar, self._line, self._total, self._console = bar, line, total, console
+
+    def __call__(self, done: int, description: str) -> None:
+        """Moves the bar."""
+        self._bar.update(self._line, completed=done, description=description)
+
+    def say(self, done: int, description: str) -> None:
+        """Moves the bar, or tells where there is none."""
+        self(done, description)
+        if self._console is not None:
+            self._console.print(f"{done:,}/{self._total:,}  {description}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def steps_bar(wanted: bool, total: int, done: int) -> Iterator[StepsBar]:
+    """Shows the progress of a long run on standard error: a bar on a terminal, lines elsewhere.
+
+    Args:
+        wanted: Whether to show it at all.
+        total: Steps in all.
+        done: Steps that an earlier part of the run did.
+    """
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    terminal = console.is_terminal
+    with Progress(*columns, console=console, disable=not (wanted and terminal), speed_estimate_period=300) as bar:
+        line = bar.add_task("starting", total=total, completed=done)
+        yield StepsBar(bar, line, total, console if wanted and not terminal else None)

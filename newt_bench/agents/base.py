@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from newt_bench.agents.team import Team
 from newt_bench.catalogue import Task
 from newt_bench.errors import AgentError
 from newt_bench.replay import Episode
@@ -147,6 +149,17 @@ class Agent(abc.ABC):
             AgentError: The agent cannot.
         """
         raise AgentError(f"{type(self).__name__} cannot be adapted to a new task such as {task.name}")
+
+    @classmethod
+    def team(cls) -> Team:
+        """Joins the processes that `torchrun` started, for training one agent together.
+
+        Raises:
+            AgentError: There are several, and the agent cannot be trained by more than one.
+        """
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise AgentError(f"{cls.__name__} cannot be trained by several processes")
+        return Team()
 
     def provenance(self) -> dict[str, Any]:
         """What a reader of its results should know beside its options, JSON-compatible.

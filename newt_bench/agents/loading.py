@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from newt_bench.agents.base import Agent
+from newt_bench.catalogue import get_task
 from newt_bench.errors import AgentError
 from newt_bench.extras import install_command
 
-__all__ = ["ENTRY_POINT_GROUP", "AgentFactory", "load_agent_factory"]
+__all__ = ["ENTRY_POINT_GROUP", "AgentFactory", "load_agent_factory", "saved_tasks"]
 
 ENTRY_POINT_GROUP = "newt_bench.agents"
 
@@ -39,6 +42,21 @@ def load_agent_factory(spec: str) -> AgentFactory:
         raise AgentError(f"Agent '{spec}' is neither a class nor a function but {type(found).__name__}")
     factory: AgentFactory = found
     return factory
+
+
+def saved_tasks(folder: Path) -> list[str]:
+    """Names of the tasks that a saved agent knows, as its `config.json` lists them.
+
+    Raises:
+        AgentError: The folder holds no saved agent.
+        UnknownTaskError: A task is not in the catalogue.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [get_task(facts["id"]).name for facts in content["tasks"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise AgentError(f"{folder} is no saved agent with a list of tasks: {error}") from error
 
 
 def _entry_point(name: str) -> Any:

@@ -73,11 +73,13 @@ class Outcome:
         unit: The unit.
         records: Its episodes.
         renderer: What drew the frames, if there were any.
+        agent: What the agent tells of itself.
     """
 
     unit: Unit
     records: tuple[EpisodeRecord, ...]
     renderer: str | None
+    agent: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Player:
@@ -110,7 +112,8 @@ class Player:
         try:
             with _one_torch_thread():
                 records = tuple(_play(self._agent[1], env, task, job.tasks.index(task.name), unit, job, advance))
-            return Outcome(unit, records, env.unwrapped.renderer)  # type: ignore[attr-defined]
+            facts = self._agent[1].provenance()
+            return Outcome(unit, records, env.unwrapped.renderer, facts)  # type: ignore[attr-defined]
         finally:
             env.close()
 

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from newt_bench.agents import Agent, AgentFactory, load_agent_factory
-from newt_bench.catalogue import Task, get_task, load_domain, resolve_tasks
+from newt_bench.catalogue import Task, get_task, resolve_tasks
 from newt_bench.envs.core import ObsType
 from newt_bench.envs.domains import check_options
 from newt_bench.errors import InputError
 from newt_bench.evaluation.playing import Job, Outcome, Player, Unit, qualified_name
 from newt_bench.evaluation.processes import play_in_processes
-from newt_bench.extras import extra_requirements, import_optional
+from newt_bench.evaluation.provenance import describe_provenance, distributions
+from newt_bench.extras import import_optional
 from newt_bench.progress import progress_bar
-from newt_bench.results import EpisodeRecord, Protocol, Results, collect_provenance, load_results
+from newt_bench.results import EpisodeRecord, Protocol, Results, load_results
 from newt_bench.results.provenance import package_versions
 from newt_bench.version import __version__
 
@@ -99,7 +100,7 @@ def evaluate(
     names = tuple(task.name for task in chosen)
     job = Job(agent, description["options"], names, episodes, obs_type, render_size, variant)
     place = _Place(backend, workers, address)
-    versions = {"newt-bench": __version__, **package_versions(_distributions(chosen))}
+    versions = {"newt-bench": __version__, **package_versions(distributions(chosen))}
     with (
         progress_bar(progress, len(units) * episodes, "episodes") as advance,
         contextlib.closing(_outcomes(job, units, advance, place, versions)) as outcomes,
@@ -141,6 +142,8 @@ def _with_outcome(results: Results, outcome: Outcome, wall_seconds: float) -> Re
     if outcome.renderer is not None:
         domain = get_task(outcome.unit.task).domain
         provenance["renderers"] = {**provenance["renderers"], domain: outcome.renderer}
+    if outcome.agent:
+        provenance["agent"] = dict(outcome.agent)
     episodes = _in_order((*results.episodes, *outcome.records), results.protocol)
     return dataclasses.replace(results, provenance=provenance, episodes=episodes)
 
@@ -187,12 +190,7 @@ def _start(
         if before.agent != agent or before.protocol != protocol:
             raise InputError(f"{path} holds another agent, other tasks or another protocol; name another file")
         return before
-    return Results(agent, protocol, collect_provenance(_distributions(tasks)), ())
-
-
-def _distributions(tasks: Sequence[Task]) -> list[str]:
-    """What the tasks' simulators need."""
-    return sorted({d for t in tasks for d in extra_requirements(load_domain(t.domain).extra)})
+    return Results(agent, protocol, describe_provenance(tasks), ())
 
 
 def _in_order(records: Iterable[EpisodeRecord], protocol: Protocol) -> tuple[EpisodeRecord, ...]:

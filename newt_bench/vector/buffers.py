@@ -23,12 +23,14 @@ _Plan = dict[str, tuple[tuple[int, ...], str, int]]
 class Buffers:
     """One row per slot; `frame` and `final_frame` have no rows where nothing is drawn.
 
-    The parent writes actions and `run_seed`, a worker everything else of its slots. Who may touch a row at a
-    time is settled by messages: the worker from the command to the report, the parent otherwise.
+    The parent writes actions and, at a reset, where to begin: `run_seed`, `episode` and `next_seed`. A worker writes
+    everything else of its slots. Who may touch a row at a time is settled by messages: the worker from the command to
+    the report, the parent otherwise.
 
     Attributes:
         run_seed: The seed that all episode seeds derive from, shape (1,).
         episode: Index of the episode that the slot plays, -1 before the first.
+        next_seed: Seed of the slot's next episode where the parent wrote one, -1 where the worker derives it.
         action: float32 of shape (slots, action_size).
         state: Observation of state after the step, float32 of shape (slots, obs_size), zero-padded. After the
             end of an episode it is the first of the next one.
@@ -47,6 +49,7 @@ class Buffers:
 
     run_seed: NDArray[np.int64]
     episode: NDArray[np.int64]
+    next_seed: NDArray[np.int64]
     action: NDArray[np.float32]
     state: NDArray[np.float32]
     final_state: NDArray[np.float32]
@@ -100,6 +103,7 @@ def allocate(
     wanted = {
         "run_seed": ((1,), "i8"),
         "episode": (row, "i8"),
+        "next_seed": (row, "i8"),
         "action": ((slots, action_size), "f4"),
         "state": (state, "f4"),
         "final_state": (state, "f4"),

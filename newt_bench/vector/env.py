@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -16,12 +16,15 @@ from newt_bench.catalogue import Task
 from newt_bench.envs.core import OBS_TYPES, ObsType
 from newt_bench.errors import InputError
 from newt_bench.vector.buffers import allocate
-from newt_bench.vector.layout import assign_to_workers, make_layout
+from newt_bench.vector.layout import assign_to_workers, episode_seed, make_layout
 from newt_bench.vector.pool import Pool, Timeouts
-from newt_bench.vector.process import StartMethod, available_cores, start_context
+from newt_bench.vector.preloading import modules_of_several
+from newt_bench.vector.process import StartMethod, available_cores, run_fork_server, start_context
 from newt_bench.vector.worker import RESET, STEP, STEP_EACH, WorkerPlan
 
 __all__ = ["Batch", "Received", "TaskVectorEnv"]
+
+_LIMIT = 2**31  # of an environment's seeds, and by far of any count of episodes
 
 #: Observation, reward, terminated, truncated and info of a step, each with one row per slot.
 Batch = tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -42,8 +45,8 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
 
     Episode k of a slot is reset with a seed that is a function of the run's seed, the task's name, the index of the
     copy and k: it depends neither on other slots nor on how many workers there are. A simulation that a seeded reset
-    builds anew (ManiSkill's) gets the seed of episode 0 only, and later episodes follow from it and from the actions
-    in the slot; `exact_resets` seeds them all.
+    builds anew (ManiSkill's) gets only the seed of the episode that `reset` begins a run with (0, unless it is told
+    another), and later episodes follow from it and from the actions in the slot; `exact_resets` seeds them all.
 
     `step` waits for every slot. To go on with some slots while others are still at work, use `send` and `recv`.
 
@@ -121,9 +124,11 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.workers = assign_to_workers(layout.slots, num_workers or available_cores())
         method = start_context(context)
+        run_fork_server(method, modules_of_several([[layout.slots[i].task.domain for i in w] for w in self.workers]))
         frame_size = 0 if obs_type == "state" else render_size
         memory = allocate(method, self.num_envs, len(self.workers), layout.obs_size, layout.action_size, frame_size)
         self._buffers = memory.view()
+        self._buffers.episode[:] = self._buffers.next_seed[:] = -1
         self._everything = np.arange(self.num_envs)
         self._started = False
         self._previous = self._gather(self._everything) if restart else None
@@ -153,31 +158,36 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
             return state
         return rgb if self._obs_type == "rgb" else spaces.Dict({"state": state, "rgb": rgb})
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int] | NDArray[np.integer[Any]] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode in every slot; episodes that are being played are given up.
 
         Args:
-            seed: A new seed for the run, from 0 up: every slot begins with its episode 0. None goes on to each slot's
-                next episode, or at the first reset begins with the seed that the environment was made with.
-            options: None or empty.
+            seed: A new seed for the run, from 0 up: every slot begins with its episode 0. Or one integer in [0, 2**31)
+                per slot: every slot's episode 0 is reset with exactly that one, and later ones follow the run's seed
+                as it was. None goes on to each slot's next episode, or at the first reset begins with the seed that
+                the environment was made with.
+            options: None, or `{"episode": k}` with one integer in [0, 2**31) per slot: each slot begins with its
+                episode k[slot] of the run instead, whatever it played before. It goes with one seed or None.
 
         Returns:
             The first observations, and info.
 
         Raises:
-            InputError: The seed is no single integer from 0 up, or options were given.
+            InputError: The seed or options are others than these.
             WorkerError: A worker failed.
         """
         self._check_usable()
-        if options:
-            raise InputError(f"There are no reset options, got {sorted(options)}")
-        if seed is not None:
-            self._check_seed(seed)
+        seeds, episodes = self._check_start(seed, options or {})
         self._pool.collect(int(self._pool.pending.sum()))
-        if seed is not None or not self._started:
-            self._seed = self._seed if seed is None else int(seed)
-            self._buffers.run_seed[0] = self._seed
-            self._buffers.episode[:] = -1
+        if isinstance(seed, int | np.integer):
+            self._seed = int(seed)
+        if seed is not None or episodes is not None or not self._started:
+            self._begin_with(seeds, episodes)
         slots = self._everything
         while len(slots):  # once, unless a worker fails and takes slots with it that were reset already
             self._pool.submit(RESET, slots)
@@ -187,6 +197,47 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
         self._started = True
         _, obs, _, _, _, info = self._deliver(self._everything)
         return obs, info
+
+    def _check_start(
+        self, seed: Any, options: Mapping[str, Any]
+    ) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+        """Checks the arguments of `reset`, and gives the seeds and episodes by slot that they hold."""
+        unknown = sorted(set(options) - {"episode"})
+        if unknown:
+            raise InputError(f"The only reset option is 'episode', got {unknown}")
+        seeds = episodes = None
+        if isinstance(seed, Sequence | np.ndarray):
+            seeds = self._one_per_slot("seed", seed)
+        elif seed is not None:
+            self._check_seed(seed)
+        if "episode" in options:
+            if seeds is not None:
+                raise InputError("The reset option 'episode' goes with one seed of the run, not with one per slot")
+            episodes = self._one_per_slot("episode", options["episode"])
+        return seeds, episodes
+
+    def _one_per_slot(self, name: str, values: Any) -> NDArray[np.int64]:
+        try:
+            given = np.asarray(values)
+        except ValueError:  # lists of several lengths
+            given = np.empty(0)
+        valid = given.shape == (self.num_envs,) and np.issubdtype(given.dtype, np.integer)
+        if not valid or not ((given >= 0) & (given < _LIMIT)).all():
+            raise InputError(
+                f"{name} must be one integer in [0, 2**31) for each of the {self.num_envs} slots, not {values!r}"
+            )
+        return given.astype(np.int64)
+
+    def _begin_with(self, seeds: NDArray[np.int64] | None, episodes: NDArray[np.int64] | None) -> None:
+        """Writes where the next reset begins."""
+        if episodes is None:
+            episodes = np.zeros(self.num_envs, np.int64)
+        if seeds is None:
+            slots = zip(self._layout.slots, episodes.tolist(), strict=True)
+            seeds = np.array([episode_seed(self._seed, slot.task.name, slot.copy, k) for slot, k in slots])
+        self._buffers.run_seed[0] = self._seed
+        self._buffers.episode[:] = episodes - 1
+        self._buffers.next_seed[:] = seeds
 
     def step(self, actions: ArrayLike) -> Batch:
         """Plays one step in every slot.
@@ -243,6 +294,15 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
         """True for slots that were sent an action and not received yet, shape (slots,)."""
         pending: NDArray[np.bool_] = self._pool.pending.copy()
         return pending
+
+    @property
+    def episode(self) -> NDArray[np.int64]:
+        """Index of the episode that each slot plays, shape (slots,); -1 before the first reset.
+
+        A slot that is pending may or may not have gone on to its next one.
+        """
+        episode: NDArray[np.int64] = self._buffers.episode.copy()
+        return episode
 
     @property
     def worker_pids(self) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newt_bench.envs.core import ObsType, TaskEnv
+from newt_bench.envs.mujoco_memory import free_compiler_leftovers
 from newt_bench.errors import NewtBenchError
 from newt_bench.vector.buffers import SharedMemory
 from newt_bench.vector.layout import episode_seed
@@ -159,11 +160,13 @@ class _Worker:
         """Resets the environment and writes the first observation."""
         buffers, env = self._buffers, self._envs[slot]
         buffers.episode[slot] += 1
-        episode = int(buffers.episode[slot])
         seed: int | None = None
-        if episode == 0 or slot in self._fresh or self._plan.exact_resets or not env.rebuilds_for_seeds:
+        if buffers.next_seed[slot] >= 0:
+            seed = int(buffers.next_seed[slot])
+            buffers.next_seed[slot] = -1
+        elif slot in self._fresh or self._plan.exact_resets or not env.rebuilds_for_seeds:
             task, copy = self._plan.slots[slot]
-            seed = episode_seed(int(buffers.run_seed[0]), task, copy, episode)
+            seed = episode_seed(int(buffers.run_seed[0]), task, copy, int(buffers.episode[slot]))
         obs, info = env.reset(seed=seed)
         self._fresh.discard(slot)
         self._write(slot, obs, info)
@@ -202,6 +205,7 @@ class _Worker:
 
 def _return_memory() -> None:
     """Gives back to the system what building left unused: a quarter of ManiSkill's memory."""
+    free_compiler_leftovers()
     gc.collect()
     if sys.platform.startswith("linux"):
         with suppress(AttributeError, OSError):

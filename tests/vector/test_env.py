@@ -181,6 +181,88 @@ def test_resets_begin_continue_and_begin_anew():
     envs.close()
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_slot_can_be_given_the_seed_of_its_first_episode(workers):
+    """Later episodes have the run's seeds, whichever run was played before."""
+    tasks = ["mujoco-reacher", "pygame-reacher-var1"]
+    envs = make_vec(tasks, 2, workers, seed=4)
+    for run, call in ((4, {}), (9, {"seed": 9})):
+        envs.reset(**call)
+        seeds = [5, 2**31 - 1, 0, 5]
+        first, _ = envs.reset(seed=seeds)
+        singles = [TaskEnv(slot.task.name) for slot in envs._layout.slots]
+        for i, (single, seed) in enumerate(zip(singles, seeds, strict=True)):
+            np.testing.assert_array_equal(first[i, : envs.obs_dim[i]], single.reset(seed=seed)[0])
+        assert envs.episode.tolist() == [0, 0, 0, 0]
+        for actions in actions_of(envs, 50):
+            obs, *_ = envs.step(actions)
+            states = [single.step(a[:d])[0] for single, a, d in zip(singles, actions, envs.action_dim, strict=True)]
+        assert envs.episode.tolist() == [1, 1, 0, 0]
+        for i, single in enumerate(singles):
+            copy = envs._layout.slots[i].copy
+            expected = states[i] if i >= 2 else single.reset(seed=episode_seed(run, "mujoco-reacher", copy, 1))[0]
+            np.testing.assert_array_equal(obs[i, : envs.obs_dim[i]], expected)
+        np.testing.assert_array_equal(envs.reset(seed=np.array(seeds))[0], first)
+    envs.close()
+
+
+def test_slots_can_begin_with_any_episode_of_the_run():
+    """A run is taken up in the middle: the slots' episodes are begun anew, and the actions in them played again."""
+    tasks, seed, until, steps = ["mujoco-reacher", "ms-reach", "pygame-reacher-var1"], 3, 130, 210
+    whole = make_vec(tasks, 2, 2, seed=seed, exact_resets=True)
+    assert whole.episode.tolist() == [-1] * 6
+    begun, starts = np.zeros(6, int), whole.reset()[0]
+    actions, batches = actions_of(whole, steps), []
+    for step, action in enumerate(actions[:until]):
+        batches.append(whole.step(action))
+        ended = batches[-1][3]
+        begun[ended], starts[ended] = step + 1, batches[-1][0][ended]
+    episode = whole.episode
+    assert episode.tolist() == [2, 2, 5, 5, 0, 0]
+    rest = [whole.step(action) for action in actions[until:]]
+    whole.close()
+
+    again = make_vec(tasks, 2, 1, seed=seed, exact_resets=True)
+    again.reset(seed=8)
+    for call in ({"seed": seed}, {}):  # the second continues the first one's run
+        obs, _ = again.reset(options={"episode": episode}, **call)
+        np.testing.assert_array_equal(obs, starts)
+        np.testing.assert_array_equal(again.episode, episode)
+        for step in range(begun.min(), until):
+            slots = np.flatnonzero(begun <= step)
+            again.send(actions[step, slots], slots)
+            _, obs, reward, _, truncated, info = again.recv(len(slots))
+            np.testing.assert_array_equal(obs, batches[step][0][slots])
+            np.testing.assert_array_equal(reward, batches[step][1][slots])
+            np.testing.assert_array_equal(info["score"], batches[step][4]["score"][slots])
+            assert not truncated.any()
+        for action, expected in zip(actions[until:], rest, strict=True):
+            assert_same(again.step(action), expected)
+        assert again.episode.tolist() == [4, 4, 8, 8, 1, 1]
+    again.reset()
+    assert again.episode.tolist() == [5, 5, 9, 9, 2, 2]
+    again.episode[:] = 0
+    assert again.episode.tolist() == [5, 5, 9, 9, 2, 2]
+    again.close()
+
+
+def test_an_episode_that_a_maniskill_slot_begins_with_has_its_own_seed():
+    """Even where later ones follow from it: what the slot played before does not matter."""
+    envs, env = make_vec("ms-reach", seed=2), TaskEnv("ms-reach")
+    envs.reset()
+    envs.step(envs.action_space.sample())
+    obs, _ = envs.reset(options={"episode": [6]})
+    expected, _ = env.reset(seed=episode_seed(2, "ms-reach", 0, 6))
+    for actions in actions_of(envs, 25):
+        np.testing.assert_array_equal(obs[0, : len(expected)], expected)
+        obs, *_ = envs.step(actions)
+        expected, *_ = env.step(actions[0, : env.task.action_dim])
+    np.testing.assert_array_equal(obs[0, : len(expected)], env.reset()[0])
+    assert envs.episode.tolist() == [7]
+    envs.close()
+    env.close()
+
+
 def test_what_is_returned_is_the_callers():
     envs = make_vec(CHEAP)
     obs, info = envs.reset()
@@ -203,17 +285,6 @@ def test_works_with_gymnasiums_wrappers():
             ends.append(info["episode"]["l"][truncated].tolist())
             assert info["_episode"].tolist() == truncated.tolist()
     assert ends == [[50], [50]]
-    envs.close()
-
-
-def test_workers_import_their_own_simulators_only():
-    envs = make_vec(["walker-run", "lunarlander-hover"], num_workers=2)
-    for share, pid in zip(envs.workers, envs.worker_pids, strict=True):
-        with open(f"/proc/{pid}/maps") as file:
-            libraries = file.read()
-        names = {envs._layout.slots[slot].task.domain for slot in share}
-        assert ("libmujoco" in libraries) == ("dmcontrol" in names)
-        assert ("_Box2D" in libraries) == ("box2d" in names)
     envs.close()
 
 
@@ -246,7 +317,7 @@ def test_bad_input(arguments, error, message):
 def test_what_a_worker_cannot_build_is_the_environments_own_error(monkeypatch, tmp_path):
     monkeypatch.setenv("NEWT_BENCH_ASSETS", str(tmp_path))
     with pytest.raises(MissingAssetsError, match="newt-bench assets download"):
-        make_vec(["pygame-pong", "ms-pick-apple"], num_workers=2)
+        make_vec(["pygame-pong", "ms-pick-apple"], num_workers=2, context="spawn")  # away from what was imported before
 
 
 def test_refused_calls_change_nothing():
@@ -260,10 +331,23 @@ def test_refused_calls_change_nothing():
     undefined[2, 1] = np.nan
     with pytest.raises(InputError, match="newt/lunarlander-hover-v0 in slot 2: the action holds NaN"):
         envs.step(undefined)
-    with pytest.raises(InputError, match="no reset options"):
-        envs.reset(options={"difficulty": 3})
-    with pytest.raises(InputError, match="seed must be one integer"):
-        envs.reset(seed=[1, 2, 3])
+    for arguments, message in (
+        ({"options": {"difficulty": 3}}, r"only reset option is 'episode', got \['difficulty'\]"),
+        ({"seed": -1}, "seed must be one integer from 0 up"),
+        ({"seed": 1.5}, "seed must be one integer from 0 up"),
+        ({"seed": [1, 2]}, r"seed must be one integer in \[0, 2\*\*31\) for each of the 3 slots, not \[1, 2\]"),
+        ({"seed": [1, 2, -1]}, "seed must be one integer in"),
+        ({"seed": [1, 2, 2**31]}, "seed must be one integer in"),
+        ({"seed": [1, 2, None]}, "seed must be one integer in"),
+        ({"seed": [1, 2, [3]]}, "seed must be one integer in"),
+        ({"seed": "123"}, "seed must be one integer in"),
+        ({"options": {"episode": 4}}, r"episode must be one integer in \[0, 2\*\*31\) for each of the 3 slots, not 4"),
+        ({"options": {"episode": [0, 1, 0.5]}}, "episode must be one integer in"),
+        ({"options": {"episode": np.array([0, 1, -1])}}, "episode must be one integer in"),
+        ({"seed": [1, 2, 3], "options": {"episode": [0, 0, 0]}}, "goes with one seed of the run"),
+    ):
+        with pytest.raises(InputError, match=message):
+            envs.reset(**arguments)
     actions = actions_of(envs, 1)[0]
     expected = play(1)[1]
     assert_same(envs.step(actions), expected)

@@ -169,6 +169,22 @@ def test_restart_truncates_the_lost_episodes_and_goes_on(fault):
     calm.close()
 
 
+@pytest.mark.parametrize(
+    ("start", "following"), [({"seed": [8, 9]}, 1), ({"seed": 3, "options": {"episode": [7, 0]}}, 8)]
+)
+def test_restart_goes_on_from_where_a_reset_began(start, following):
+    envs = made(restart=True, seed=3)
+    envs.reset(**start)
+    os.kill(worker_of(envs, 0), signal.SIGKILL)
+    with pytest.warns(RuntimeWarning, match="restarting a worker"):
+        obs, *_ = envs.step(envs.action_space.sample())
+    assert envs.episode[0] == following
+    env = TaskEnv("mujoco-reacher")
+    state, _ = env.reset(seed=episode_seed(3, "mujoco-reacher", 0, following))
+    np.testing.assert_array_equal(obs[0, : len(state)], state)
+    envs.close()
+
+
 def test_restart_after_an_environment_raised():
     envs = made(restart=True)
     raise_in(envs, 0)

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import multiprocessing
 
+from newt_bench.agents.newt.config import NewtConfig
 from newt_bench.agents.newt.learner import Learner
 from newt_bench.agents.newt.losses import (
     Batch,
     RunningScale,
-    masked_mse,
     model_loss,
     policy_loss,
     td_target,
@@ -21,13 +21,19 @@ from newt_bench.agents.newt.losses import (
 )
 from newt_bench.agents.newt.planner import plan
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.shared.tasks import masked_mse
 from tests.agents.newt.conftest import make_batch, make_model
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 
 def test_time_weights_by_hand():
-    assert time_weights(0.5, 3).tolist() == pytest.approx([8 / 15, 4 / 15, 2 / 15, 1 / 15])
+    config = NewtConfig()
+    assert time_weights(config, 4, 3).tolist() == pytest.approx([8 / 15, 4 / 15, 2 / 15, 1 / 15])
+    assert time_weights(config, 3, 3).tolist() == pytest.approx([8 / 15, 4 / 15, 2 / 15])
+    means = NewtConfig(time_weights="mean")
+    assert time_weights(means, 3, 3).tolist() == pytest.approx([1 / 3, 1 / 6, 1 / 12])
+    assert time_weights(means, 4, 3).tolist() == pytest.approx([1 / 4, 1 / 8, 1 / 16, 1 / 32])
 
 
 def test_td_target_by_hand():
@@ -73,6 +79,27 @@ def test_target_critics_make_the_targets(target):
     after = losses(model, batch)
     assert (after["value"] != before["value"]).item() == (target == "target")
     assert after["reward"] == before["reward"]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # PyTorch's own
+def test_compiled_networks_compute_the_same_and_have_targets_of_their_own():
+    """What broke elsewhere: target critics that share the compiled code, and so the weights, of the online ones."""
+    plain, compiled = make_model(), make_model()
+    compiled.compile_networks("aot_eager")
+    batch = make_batch(plain)
+    losses = [model_loss(model, batch, Randomness(0)) for model in (plain, compiled)]
+    for loss in losses:
+        loss.total.backward()
+    torch.testing.assert_close(losses[1].total, losses[0].total)
+    for (name, mine), theirs in zip(plain.named_parameters(), compiled.parameters(), strict=True):
+        if mine.grad is not None:
+            torch.testing.assert_close(theirs.grad, mine.grad, msg=name)
+    with torch.no_grad():
+        for parameter in compiled.target_critics.parameters():
+            parameter.add_(0.1)
+    changed = model_loss(compiled, batch, Randomness(0))
+    assert changed.total.item() != pytest.approx(losses[0].total.item(), rel=1e-5)
+    torch.testing.assert_close(changed.latents, losses[0].latents)
 
 
 def test_target_critics_follow():
