@@ -22,7 +22,7 @@ SWITCHES = (
 
 @contextmanager
 def started(folder: Path) -> Iterator[webdriver.Chrome]:
-    """Starts Chromium with an empty profile in `folder`; where there is none, the test says what to install."""
+    """Starts Chromium with its profile in `folder`; where there is none, the test fails and says what to install."""
     binary = next(filter(None, map(shutil.which, NAMES)), None)
     driver = shutil.which("chromedriver")
     if binary is None or driver is None:

@@ -30,6 +30,9 @@ class Elements(html.parser.HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.found.append((tag, dict(attrs), ""))
 
+    def handle_endtag(self, tag):
+        self.found.append((f"/{tag}", {}, ""))  # what follows is no text of the element
+
     def handle_data(self, data):
         tag, attributes, text = self.found[-1] if self.found else ("", {}, "")
         self.found[-1:] = [(tag, attributes, text + data)]
