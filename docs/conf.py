@@ -55,6 +55,7 @@ autodoc_mock_imports = [
     "robodesk",
     "safetensors",
     "sapien",
+    "stable_baselines3",
     "tensorboardX",
     "torch",
     "transformers",

@@ -263,7 +263,7 @@ class BRCAgent(OffPolicyAgent[BRCSettings, BRCNetworks]):
     def reward_divisor(self, task: Tensor) -> Tensor:
         """See `OffPolicyAgent.reward_divisor`. The range of values has room for entropy, too.
 
-        It is (largest return + alpha |target entropy| / (1 - gamma)) / v_max. (The published code halves the target
+        It is `(largest return + alpha |target entropy| / (1 - gamma)) / v_max`. (The published code halves the target
         entropy again at this place.)
         """
         temperature = self.model.temperature
