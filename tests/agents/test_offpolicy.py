@@ -260,17 +260,17 @@ EAGER = {
 }
 
 
-def play(agent, tasks, steps: int, mode: str) -> np.ndarray:
-    """Plays where the first action should be 0.5 in the one task, and -0.5 for a hundred times the reward in the other.
+def play(agent, tasks, steps: int, mode: str, goal: float) -> np.ndarray:
+    """Plays where the first action should be the goal in the one task, and its opposite in the other.
 
-    Returns the mean distance from the right action, by slot.
+    Rewards of the other task are a hundred times as large. Returns the mean distance from the right action, by slot.
     """
     rng, index, distances = np.random.default_rng(1), np.array([0, 1, 0, 1]), []
     widths = np.array([tasks[k].action_dim for k in index])[:, None]
     obs = observation(rng, tasks, index)
     for t in range(steps):
         action = agent.act(obs, index, np.full(4, t % 5 == 0), mode)
-        distance = np.abs(action[:, 0] - np.where(index == 0, 0.5, -0.5))
+        distance = np.abs(action[:, 0] - np.where(index == 0, goal, -goal))
         distances.append(distance)
         following = observation(rng, tasks, index)
         if mode == "train":
@@ -282,16 +282,14 @@ def play(agent, tasks, steps: int, mode: str) -> np.ndarray:
     return np.mean(distances, 0)
 
 
-@pytest.mark.parametrize("kind", AGENTS)
-def test_learns_two_tasks_at_once_by_their_texts(kind):
+@pytest.mark.parametrize(("kind", "goal"), [("brc", 0.5), ("sac", 0.5), ("td3", 1.0)])
+def test_learns_two_tasks_at_once_by_their_texts(kind, goal):
     tasks = tuple(dataclasses.replace(SHORT[k], max_episode_steps=5, discount=0.5) for k in (0, 2))
     options = {"batch_size": 64, "replay_capacity": 5_000, "updates_per_step": 0.5, "conditioning": "language"}
     agent = AGENTS[kind][0](tasks, encoder=HashEncoder(), device="cpu", **(AGENTS[kind][1] | options | EAGER[kind]))
-    before = play(agent, tasks, 20, "eval")
-    play(agent, tasks, 160, "train")
-    after = play(agent, tasks, 20, "eval")
-    assert (before > 0.4).all()
-    assert (after < 0.5 * before).all(), (before, after)
+    play(agent, tasks, 320, "train", goal)
+    # Who does not tell the tasks apart is at least as far as the goal from it in one of them.
+    assert (play(agent, tasks, 20, "eval", goal) < 0.5 * goal).all()
 
 
 def test_a_replay_buffer_on_disk(make, tmp_path):
