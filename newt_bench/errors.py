@@ -15,6 +15,7 @@ __all__ = [
     "DemosError",
     "DownloadError",
     "InputError",
+    "LeaderboardError",
     "MissingAssetsError",
     "MissingExtraError",
     "NewtBenchError",
@@ -48,6 +49,10 @@ class ResultsError(InputError):
 
 class DemosError(InputError):
     """A file of demonstrations is not safe to read, malformed, or not what was asked for."""
+
+
+class LeaderboardError(NewtBenchError, ValueError):
+    """The leaderboard's own files are malformed or contradict each other."""
 
 
 class AgentError(InputError):

@@ -11,15 +11,19 @@ from newt_bench.cli import (
     assets,
     catalogue,
     checkpoints,
+    curves,
     demos,
     doctor,
     evaluate,
     gallery,
+    leaderboard,
     new,
     play,
     quickstart,
     render,
     results,
+    site,
+    submit,
     train,
 )
 from newt_bench.errors import InputError, NewtBenchError
@@ -38,16 +42,21 @@ app = typer.Typer(
 app.command("tasks")(catalogue.list_tasks)
 app.command("show")(catalogue.show_task)
 app.command("train")(train.train_agent)
+app.command("curves")(curves.show_curves)
 app.command("evaluate")(evaluate.evaluate_agent)
 app.command("results")(results.show_results)
 app.command("render")(render.render_task)
 app.command("gallery")(gallery.draw_gallery)
 app.command("play")(play.play_task)
+app.command("submit")(submit.submit_results)
+app.command("reproduce")(leaderboard.reproduce_row)
 app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
 app.add_typer(demos.app, name="demos")
 app.add_typer(checkpoints.app, name="checkpoints")
+leaderboard.app.command("build")(site.build_leaderboard)
+app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(new.app, name="new")
 
 

@@ -58,7 +58,7 @@ def replay(demos: TaskDemos, index: int = 0) -> Replay:
         env.close()
     observations, rewards = zip(*rows, strict=True)
     return Replay(
-        reward_error=float(np.abs(np.float32(rewards[1:]) - episode.reward).max()),
+        reward_error=float(np.abs(np.array(rewards[1:], np.float32) - episode.reward).max()),
         observation_error=float(np.abs(np.array(observations) - episode.observation).max()),
         recorded_return=episode.episode_return,
         replayed_return=float(sum(rewards)),

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -330,7 +330,7 @@ def _fetch_strips(task: Task, hub: Hub, path: Path, report: downloads.Report | N
     with DemoFile(path) as demos:
         commit = Hub(hub.repository, str(demos.info.policy.get("revision") or hub.revision))
 
-        def strips() -> Iterator[Path]:
+        def strips() -> Generator[Path, None, None]:
             for number in itertools.count():
                 got = _fetch_checked(commit, strip_name(task.name, number), None, report)
                 with _taking(got.path, f"{commit}, {strip_name(task.name, number)}"):

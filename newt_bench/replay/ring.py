@@ -342,7 +342,7 @@ class _Index:
         self.ends = self.positions[self.order].cumsum()
         last = np.flatnonzero(np.diff(episodes[self.order, 2], append=-1))
         self.task_ends = self.ends[last]
-        self.task_starts: NDArray[np.int64] = self.task_ends - np.diff(self.task_ends, prepend=0)
+        self.task_starts = np.concatenate((np.zeros(1, np.int64), self.task_ends[:-1]))
 
     def draw(
         self, batch: int, sampling: Sampling, rng: np.random.Generator
@@ -358,8 +358,7 @@ class _Index:
             position = rng.integers(self.ends[-1], size=batch)
         place = np.searchsorted(self.ends, position, side="right")
         episode = self.order[place]
-        offset: NDArray[np.int64] = position - (self.ends[place] - self.positions[episode])
-        return episode, offset
+        return episode, np.asarray(position - (self.ends[place] - self.positions[episode]), np.int64)
 
 
 def _blocks(lengths: NDArray[np.integer]) -> Iterator[tuple[int, int]]:

@@ -159,6 +159,31 @@ class Results:
             "episodes": [record.to_json() for record in self.episodes],
         }
 
+    @staticmethod
+    def from_json(document: Mapping[str, Any]) -> Results:
+        """The inverse of `to_json`, for a document that the schema admits.
+
+        Raises:
+            UnknownTaskError: The catalogue lacks one of its tasks.
+            ResultsError: Its episodes are not those of its protocol, or one stands there twice.
+        """
+        raw = document["protocol"]
+        protocol = Protocol(**dict(raw, tasks=tuple(raw["tasks"]), seeds=tuple(raw["seeds"])))
+        for task in protocol.tasks:
+            get_task(task)
+        episodes = tuple(EpisodeRecord.from_json(record) for record in document["episodes"])
+        seen: set[tuple[str, int, int]] = set()
+        for record in episodes:
+            asked = (
+                record.task in protocol.tasks and record.seed in protocol.seeds and record.episode < protocol.episodes
+            )
+            if not asked:
+                raise ResultsError(f"episode {record.key} is not part of the protocol")
+            if record.key in seen:
+                raise ResultsError(f"episode {record.key} stands there twice")
+            seen.add(record.key)
+        return Results(document["agent"], protocol, document["provenance"], episodes)
+
     def save(self, path: str | Path) -> None:
         """Writes the results to a JSON file, atomically.
 
@@ -195,28 +220,11 @@ def load_results(path: str | Path) -> Results:
         raise ResultsError(f"{path}: not JSON: {error}") from error
     try:
         validate(document, RESULTS)
-        results = _from_json(document)
+        results = Results.from_json(document)
     except (ResultsError, UnknownTaskError) as error:
         raise ResultsError(f"{path}: {error}") from error
     _warn_of_other_versions(path, results)
     return results
-
-
-def _from_json(document: Mapping[str, Any]) -> Results:
-    raw = document["protocol"]
-    protocol = Protocol(**dict(raw, tasks=tuple(raw["tasks"]), seeds=tuple(raw["seeds"])))
-    for task in protocol.tasks:
-        get_task(task)
-    episodes = tuple(EpisodeRecord.from_json(record) for record in document["episodes"])
-    seen: set[tuple[str, int, int]] = set()
-    for record in episodes:
-        asked = record.task in protocol.tasks and record.seed in protocol.seeds and record.episode < protocol.episodes
-        if not asked:
-            raise ResultsError(f"episode {record.key} is not part of the protocol")
-        if record.key in seen:
-            raise ResultsError(f"episode {record.key} stands there twice")
-        seen.add(record.key)
-    return Results(document["agent"], protocol, document["provenance"], episodes)
 
 
 def _warn_of_other_versions(path: Path, results: Results) -> None:

@@ -13,10 +13,11 @@ from typing import Any, cast
 
 from newt_bench.errors import ResultsError
 
-__all__ = ["RESULTS", "SCHEMA_NAMES", "load_schema", "validate"]
+__all__ = ["RESULTS", "SCHEMA_NAMES", "SUBMISSION", "load_schema", "validate", "validator"]
 
 RESULTS = "results-1"
-SCHEMA_NAMES = (RESULTS, "tasks-1", "doctor-1")
+SUBMISSION = "submission-1"
+SCHEMA_NAMES = (RESULTS, "tasks-1", "doctor-1", SUBMISSION)
 
 
 @functools.cache
@@ -24,6 +25,18 @@ def load_schema(name: str) -> dict[str, Any]:
     """Returns one schema, such as `results-1`."""
     text = (Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8")
     return cast("dict[str, Any]", json.loads(text))
+
+
+@functools.cache
+def validator(name: str) -> Any:
+    """A `jsonschema` validator of one schema, which finds the others by their `$id` without a network."""
+    import jsonschema
+    from referencing import Registry, Resource
+
+    known: Registry[Any] = Registry()
+    for other in SCHEMA_NAMES:
+        known = Resource.from_contents(load_schema(other)) @ known
+    return jsonschema.Draft202012Validator(load_schema(name), registry=known)
 
 
 def validate(document: object, name: str) -> None:
@@ -39,8 +52,7 @@ def validate(document: object, name: str) -> None:
     """
     import jsonschema
 
-    validator = jsonschema.Draft202012Validator(load_schema(name))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    error = jsonschema.exceptions.best_match(validator(name).iter_errors(document))
     if error is not None:
         raise ResultsError(f"not a valid {name} document: {error.json_path}: {_shortened(error.message)}")
 

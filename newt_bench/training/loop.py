@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from newt_bench.agents import Agent
 from newt_bench.agents.team import Team
+from newt_bench.errors import NewtBenchError
 from newt_bench.evaluation.batched import evaluate_batched
 from newt_bench.results import EpisodeRecord
 from newt_bench.training.episodes import OpenEpisodes, rows_of
@@ -117,7 +118,11 @@ class Trainer:
         arrays = slots.state if slots is not None else dict
         while True:
             if self.steps >= min(self._next_evaluation, self._settings.steps):
-                records = self._evaluate()
+                try:
+                    records = self._evaluate()
+                except NewtBenchError:
+                    self._save(arrays())  # an environment failed, and the agent can go on from here
+                    raise
                 if records is None:
                     self._save(arrays())
                     return None

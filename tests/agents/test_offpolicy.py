@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 
 import numpy as np
 import pytest
 import torch
 
 import newt_bench
-from newt_bench.agents import load_agent_factory
 from newt_bench.agents.brc import BRCAgent
 from newt_bench.agents.sac import SACAgent
 from newt_bench.agents.shared.conditioning import ConditioningBlock
@@ -20,15 +18,9 @@ from newt_bench.agents.shared.ensembles import Critics, StackedMLP, polyak_
 from newt_bench.agents.shared.returns import ReturnScale
 from newt_bench.agents.shared.temperature import Temperature
 from newt_bench.agents.td3 import TD3Agent
-from newt_bench.content import content_folder
 from newt_bench.errors import AgentError
 from newt_bench.language import HashEncoder
 from tests.agents.worlds import FIRST, INDEX, SHORT, live, observation
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 AGENTS = {
     "brc": (BRCAgent, {"critic_width": 8, "actor_width": 8, "random_episodes": 5}),
@@ -300,25 +292,6 @@ def test_learns_two_tasks_at_once_by_their_texts(kind):
     after = play(agent, tasks, 20, "eval")
     assert (before > 0.4).all()
     assert (after < 0.5 * before).all(), (before, after)
-
-
-@pytest.mark.parametrize("kind", AGENTS)
-def test_the_default_recipe_lists_every_setting(kind):
-    cls = AGENTS[kind][0]
-    recipe = tomllib.loads((content_folder("baselines") / kind / "default.toml").read_text(encoding="utf-8"))
-    assert recipe["agent"] == kind
-    defaults = cls.SETTINGS().resolved(1)
-    assert set(recipe["options"]) == set(defaults.to_dict())
-    assert cls.SETTINGS.from_options(recipe["options"]) == defaults
-
-
-@pytest.mark.parametrize("kind", AGENTS)
-def test_all_recipes_name_settings_that_exist(kind):
-    for path in sorted((content_folder("baselines") / kind).glob("*.toml")):
-        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-        factory = load_agent_factory(recipe["agent"])
-        assert recipe["description"]
-        assert factory.SETTINGS.from_options(recipe["options"]).resolved(5)
 
 
 def test_a_replay_buffer_on_disk(make, tmp_path):

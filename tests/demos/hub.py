@@ -150,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
             if name not in self.server.repositories:
                 self.server.add(name, {})
             self.answer(200, {"url": f"{self.server.url}/datasets/{name}", "name": name})
-        elif match := re.fullmatch(r"/api/datasets/([\w.-]+/[\w.-]+)/preupload/main", self.path):
+        elif match := re.fullmatch(r"/api/datasets/([\w.-]+/[\w.-]+)/preupload/main", self.path.partition("?")[0]):
             files = json.loads(body)["files"]
             modes = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None} for f in files]
             self.answer(200, {"files": modes})
@@ -158,7 +158,8 @@ class Handler(BaseHTTPRequestHandler):
             if self.server.faults:
                 self.refuse(int(self.server.faults.pop(0)))
                 return
-            self.commit(match[1], [json.loads(line) for line in body.splitlines()])
+            lines = [json.loads(line) for line in body.splitlines()]
+            self.commit(match[1], lines, pull_request="create_pr=1" in self.path)
         elif match := re.fullmatch(r"/api/datasets/([\w.-]+/[\w.-]+)/paths-info/([\w.-]+)", self.path):
             commit = self.server.branches[match[1]].get(match[2], match[2])
             files = self.server.repositories[match[1]][commit]
@@ -168,15 +169,22 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.refuse(404)
 
-    def commit(self, repository: str, lines: list[dict]) -> None:
+    def commit(self, repository: str, lines: list[dict], pull_request: bool) -> None:
+        if repository not in self.server.repositories:
+            self.refuse(404, "RepoNotFound")
+            return
         old = self.server.branches[repository]["main"]
         files = dict(self.server.repositories[repository][old])
         for line in lines:
             if line["key"] == "file":
                 files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
         new = hashlib.sha1(repr(sorted(files)).encode() + old.encode()).hexdigest()
-        self.server.add(repository, files, new)
-        self.answer(
-            200,
-            {"commitUrl": f"{self.server.url}/datasets/{repository}/commit/{new}", "commitOid": new, "success": True},
-        )
+        page = f"{self.server.url}/datasets/{repository}"
+        answer = {"commitUrl": f"{page}/commit/{new}", "commitOid": new, "success": True}
+        branch = "main"
+        if pull_request:
+            number = sum(name.startswith("refs/pr/") for name in self.server.branches[repository]) + 1
+            branch = f"refs/pr/{number}"
+            answer["pullRequestUrl"] = f"{page}/discussions/{number}"
+        self.server.add(repository, files, new, branch)
+        self.answer(200, answer)

@@ -1,4 +1,4 @@
-"""LeRobot itself reads what is exported for it, in an environment of its own: its pins exclude those of this package."""
+"""LeRobot itself reads what is exported for it, in an environment of its own: its pins exclude those of ours."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def requirements(wheel) -> list[Requirement]:
         metadata = Parser().parsestr(archive.read(name).decode())
     assert metadata["Requires-Python"] == "<3.13,>=3.10"
     assert metadata["License-Expression"] == "MIT"
-    assert {*DOMAIN_EXTRAS, *OTHER_EXTRAS, "all", "dev"} == set(metadata.get_all("Provides-Extra"))
+    assert {*DOMAIN_EXTRAS, *OTHER_EXTRAS, "all", "docs", "dev"} == set(metadata.get_all("Provides-Extra"))
     return [Requirement(line) for line in metadata.get_all("Requires-Dist")]
 
 
@@ -148,6 +148,8 @@ def test_without_extras(bare, outside):
     assert run(bare, "-m", "pip", "check", cwd=outside).stdout.startswith("No broken requirements")
     shown = run(bare.with_name("newt-bench"), "tasks", "--split", "core", cwd=outside)
     assert shown.stderr.strip() == "200 tasks"
+    validated = run(bare.with_name("newt-bench"), "leaderboard", "validate", cwd=outside)
+    assert validated.stdout.endswith("submissions, all accepted\n")
     made = run(
         bare,
         "-c",
