@@ -58,5 +58,5 @@ function moveThreshold(percent) {
     h("tr", {}, h("th", { scope: "row" }, swatch(row), " ", labelOf(row)), h("td", {}, number(shares(row)[0])), h("td", { class: "interval" }, intervalText(shares(row)))),
   );
   const head = ["Agent", "Share", "95%"].map((heading) => h("th", { scope: "col" }, heading));
-  fill("profile-table", rows.length ? h("table", { class: "small" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)) : nothingTicked());
+  fill("profile-table", rows.length ? h("table", { class: "small" }, h("caption", { class: "hidden" }, "Share of runs above the threshold"), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)) : nothingTicked());
 }

@@ -253,7 +253,7 @@ def named(page) -> set[str]:
     """Roles of what the reader can use, as screen readers are told of it."""
     nodes = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     seen = [node for node in nodes if not node["ignored"] and node["role"]["value"] in CONTROLS]
-    nameless = [node for node in seen if not node.get("name", {}).get("value", "").strip()]
+    nameless = [node["role"]["value"] for node in seen if not node.get("name", {}).get("value", "").strip()]
     assert nameless == []
     return {node["role"]["value"] for node in seen}
 
