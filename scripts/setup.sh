@@ -84,6 +84,16 @@ add_backports() {
   fi
 }
 
+# The tests open the leaderboard's page in a real browser.
+install_browser() {
+  case ",$1," in *,dev,*) ;; *) return 0 ;; esac
+  command -v dpkg-query >/dev/null || return 0
+  command -v chromedriver >/dev/null && return 0
+  if [ "$(id -u)" -ne 0 ] || ! install_system_packages chromium chromium-driver; then
+    echo "note: the tests of the leaderboard's page need a browser; install: chromium chromium-driver" >&2
+  fi
+}
+
 make_venv() {
   [ -x .venv/bin/pip ] && return 0
   rm -rf .venv
@@ -96,6 +106,7 @@ make_venv() {
 python=$(find_python)
 install_system_packages "${system_packages[@]}"
 install_lavapipe "$extras"
+install_browser "$extras"
 make_venv "$python"
 
 # Installed already, from this pyproject.toml? Then there is nothing to do.

@@ -11,6 +11,7 @@ from newt_bench.cli import (
     assets,
     catalogue,
     checkpoints,
+    curves,
     demos,
     doctor,
     evaluate,
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command("tasks")(catalogue.list_tasks)
 app.command("show")(catalogue.show_task)
 app.command("train")(train.train_agent)
+app.command("curves")(curves.show_curves)
 app.command("evaluate")(evaluate.evaluate_agent)
 app.command("results")(results.show_results)
 app.command("render")(render.render_task)

@@ -31,10 +31,10 @@ def run_path(row: Row) -> str:
 def page_data(boards: Sequence[Board], pictures: Pictures, advance: Callable[[str], None] = lambda _: None) -> Any:
     """Everything that the page shows.
 
-    Numbers are rounded to 4 digits. An estimate is a list `[value, low, high]`, of which `low` and `high` are null
-    where one seed gives no interval. `scores` holds one list per task, in the order of the board's `tasks`, of each
-    seed's mean score. `pairs` holds for rows i < j, by `"i,j"`, the difference of their interquartile means and the
-    probability that a run of row i scores higher than one of row j.
+    Numbers are rounded to 4 digits. An estimate is a list `[value, low, high]`; `low` and `high` are null where one
+    seed gives no interval. `scores` holds one list per task, in the order of the board's `tasks`, of each seed's mean
+    score. `pairs` holds for rows i < j, by `"i,j"`, the difference of their interquartile means and the probability
+    that a run of row i scores higher than one of row j.
 
     Args:
         boards: All boards.

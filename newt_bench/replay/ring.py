@@ -338,8 +338,8 @@ class _Index:
     def __init__(self, episodes: NDArray[np.int64], horizon: int) -> None:
         # In the order of tasks, so that the positions of one task are consecutive.
         self.order = np.argsort(episodes[:, 2], kind="stable")
-        self.positions = episodes[:, 1] - horizon + 1
-        self.ends = self.positions[self.order].cumsum()
+        self.positions: NDArray[np.int64] = episodes[:, 1] - horizon + 1
+        self.ends: NDArray[np.int64] = self.positions[self.order].cumsum()
         last = np.flatnonzero(np.diff(episodes[self.order, 2], append=-1))
         self.task_ends = self.ends[last]
         self.task_starts = np.concatenate((np.zeros(1, np.int64), self.task_ends[:-1]))
@@ -358,8 +358,7 @@ class _Index:
             position = rng.integers(self.ends[-1], size=batch)
         place = np.searchsorted(self.ends, position, side="right")
         episode = self.order[place]
-        offset: NDArray[np.int64] = position - (self.ends[place] - self.positions[episode])
-        return episode, offset
+        return episode, np.asarray(position - (self.ends[place] - self.positions[episode]), np.int64)
 
 
 def _blocks(lengths: NDArray[np.integer]) -> Iterator[tuple[int, int]]:

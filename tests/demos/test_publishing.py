@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 
 import minari
 import numpy as np
@@ -14,7 +15,7 @@ from newt_bench.demos import load_demos, write_demos
 from newt_bench.demos.exporting import export
 from newt_bench.demos.manifest import parse_manifest
 from newt_bench.demos.publishing import push
-from newt_bench.errors import DemosError, DownloadError, InputError
+from newt_bench.errors import DemosError, DownloadError, InputError, MissingExtraError
 from tests.demos.conftest import info_of
 
 REPOSITORY = "tester/mine"
@@ -107,3 +108,12 @@ def test_minari_reads_an_export(folder, recorded, tmp_path, monkeypatch):
         env.close()
     with pytest.raises(InputError, match="minari"):
         export(demos["pygame-cowboy"], tmp_path, "rlds")
+
+
+def test_lerobot_needs_pyarrow(folder, tmp_path, monkeypatch):
+    """What LeRobot itself reads of an export is in tests/packaging."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    item = load_demos(root=folder)["pygame-cowboy"]
+    with pytest.raises(MissingExtraError, match=r'Exporting to LeRobot needs .*pip install "newt-bench\[lerobot\]"'):
+        export(item, tmp_path / "out", "lerobot")
+    assert not (tmp_path / "out").exists()

@@ -114,6 +114,8 @@ class NewtAgent(Agent):
             [task.discount for task in self.tasks],
             torch.Generator().manual_seed(self.seed),
         ).to(self._device)
+        if self.config.compile:
+            self.model.compile_networks(self.config.compile)
 
     def _start(self) -> None:
         """Everything around the model, as new."""

@@ -106,6 +106,8 @@ class NewtConfig:
         constraint_decay: Environment steps over which that fades.
         open_loop: In evaluation, actions played per look at the environment; the plan is prolonged by rolling
             the policy prior through the model.
+
+        compile: Back end of `torch.compile` for the networks, such as `inductor`; empty to leave it out.
     """
 
     SIZES: ClassVar[Mapping[str, NetworkSize]] = SIZES
@@ -161,6 +163,8 @@ class NewtConfig:
     constraint_steps: int = 2_000_000
     constraint_decay: int = 10_000_000
     open_loop: int = 1
+
+    compile: str = ""
 
     def __post_init__(self) -> None:
         self._check()

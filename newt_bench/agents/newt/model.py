@@ -142,6 +142,12 @@ class WorldModel(nn.Module):
         self.target_critics.load_state_dict(self.critics.state_dict())
         self.target_critics.requires_grad_(False)
 
+    def compile_networks(self, backend: str) -> None:
+        """Has `torch.compile` compile every network in place, each on its own: targets keep weights of their own."""
+        for module in self.children():
+            if isinstance(module, MLP):
+                module.compile(backend=backend)
+
     def context(self, task: Tensor) -> Context:
         """Prepares for a batch of tasks, given as indices of shape (batch,)."""
         return Context(self, task)

@@ -81,6 +81,28 @@ def test_target_critics_make_the_targets(target):
     assert after["reward"] == before["reward"]
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.filterwarnings("ignore:<class 'torch.autograd.function.Function'> should not:DeprecationWarning")
+def test_compiled_networks_compute_the_same_and_have_targets_of_their_own():
+    """Elsewhere targets shared compiled code, and so the weights, of the online critics. The warnings are PyTorch's."""
+    plain, compiled = make_model(), make_model()
+    compiled.compile_networks("aot_eager")
+    batch = make_batch(plain)
+    losses = [model_loss(model, batch, Randomness(0)) for model in (plain, compiled)]
+    for loss in losses:
+        loss.total.backward()
+    torch.testing.assert_close(losses[1].total, losses[0].total)
+    for (name, mine), theirs in zip(plain.named_parameters(), compiled.parameters(), strict=True):
+        if mine.grad is not None:
+            torch.testing.assert_close(theirs.grad, mine.grad, msg=name)
+    with torch.no_grad():
+        for parameter in compiled.target_critics.parameters():
+            parameter.add_(0.1)
+    changed = model_loss(compiled, batch, Randomness(0))
+    assert changed.total.item() != pytest.approx(losses[0].total.item(), rel=1e-5)
+    torch.testing.assert_close(changed.latents, losses[0].latents)
+
+
 def test_target_critics_follow():
     model = make_model(tau=0.25)
     wanted = [
