@@ -25,6 +25,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", write_pages)
     app.connect("source-read", lead_outward_links_to_the_repository)
     app.connect("doctree-read", link_no_words)
+    app.connect("autodoc-process-docstring", protect_code_of_properties, priority=400)  # before Napoleon's, at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -37,6 +38,12 @@ def write_pages(app: Any) -> None:
         (docs / "generated", platforms.write),
     ):
         write(Writer(folder), docs)
+
+
+def protect_code_of_properties(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+    """Doubles the backticks in what properties say: Napoleon takes a colon in `egl: a driver` for the end of a type."""
+    if what in ("property", "attribute"):
+        lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
 
 
 def link_no_words(app: Any, doctree: Any) -> None:

@@ -30,7 +30,7 @@ def write(writer: Writer, docs: Path) -> None:
     absent = [PLATFORMS[name] for name, report in reports.items() if report is None]
     if absent:
         text += (
-            f"There is **no report from {' and '.join(absent)} yet**: continuous integration has not delivered one to "
+            f"There is **no report from {', '.join(absent)} yet**: continuous integration has not delivered one to "
             "this build, and nothing is known about what works there.\n\n"
         )
     rows = [
