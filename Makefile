@@ -1,20 +1,22 @@
 # Two commands for a fresh machine: `make quickstart` and `make test`. The others assume one of them ran.
 PYTHON_BIN := .venv/bin
 # Every domain that this release plays, and the tools: the tests run the real simulators.
-TEST_EXTRAS := dmcontrol,metaworld,maniskill,mujoco,box2d,robodesk,ogbench,arcade,atari,agents,language,demos,minari,media,ray,dev
+TEST_EXTRAS := dmcontrol,metaworld,maniskill,mujoco,box2d,robodesk,ogbench,arcade,atari,agents,language,demos,minari,lerobot,media,ray,sb3,docs,dev
 
-.PHONY: help quickstart test check format benchmark clean
+.PHONY: help quickstart test check format benchmark docs pictures clean
 
 help:
-	@echo "make quickstart   set up .venv, then evaluate an agent: results, a plot and a video in quickstart/"
+	@echo "make quickstart   set up .venv, then train Newt on a small game: scores, learning curve and videos in quickstart/"
 	@echo "make test         set up .venv, then run linters, type checker, import contracts and all tests"
 	@echo "make check        linters, type checker, import contracts and the leaderboard only"
 	@echo "make format       format the code"
 	@echo "make benchmark    measure environment overhead, import time and the vector environment"
+	@echo "make docs         build the site in docs/_build/html; warnings are errors"
+	@echo "make pictures     draw every task for the site (many minutes), into docs/pictures"
 	@echo "make clean        remove .venv and build products"
 
 quickstart:
-	scripts/setup.sh dmcontrol,media
+	scripts/setup.sh arcade,agents,media
 	$(PYTHON_BIN)/newt-bench quickstart
 
 test:
@@ -38,5 +40,11 @@ benchmark:
 	$(PYTHON_BIN)/python benchmarks/import_time.py
 	$(PYTHON_BIN)/python benchmarks/vector.py
 
+docs:
+	$(PYTHON_BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html
+
+pictures:
+	$(PYTHON_BIN)/newt-bench gallery --clips 60 --out docs/pictures
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist *.egg-info docs/_build docs/generated docs/tasks

@@ -2,9 +2,11 @@
 
     python benchmarks/demos.py              # this package alone
     python benchmarks/demos.py --torchrl    # beside torch.load + TorchRL; needs: pip install torchrl tensordict
+    python benchmarks/demos.py --frames     # only: size and time of the encodings of frames
 
 Data: `--tasks` x `--episodes` x 500 steps of a smooth random walk with 39 + 4 + 1 numbers per step, as robot data are.
-Files are read once before they are timed, so that all of them come from memory. Numbers are medians of `--repeats`.
+Files are read once before they are timed, so that all of them come from memory. Numbers are medians of `--repeats`, and
+runs of what is compared alternate.
 """
 
 from __future__ import annotations
@@ -15,23 +17,35 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import gymnasium
 import numpy as np
 
 import newt_bench
 from newt_bench.demos import Episode, Info, load_demos, write_demos
+from newt_bench.demos.frames import ENCODINGS, FrameFormat, decode, encode
 
 TASKS = newt_bench.tasks(domain="metaworld")
 STEPS = 500
 
 
-def timed(function: Callable[[], object], repeats: int) -> float:
-    seconds = []
+def timed(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each, from alternating runs: what else the machine does meets all of them alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeats + 1):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+        for name, function in functions.items():
+            start = time.perf_counter()
+            made = function()
+            seconds[name].append(time.perf_counter() - start)
+            del made
+    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
+
+
+def show(title: str, seconds: dict[str, float], unit: str = "s") -> None:
+    print(f"\n| {title} | {unit} |\n| --- | ---: |")
+    for name, value in seconds.items():
+        print(f"| {name} | {1e3 * value:.2f} |" if unit == "ms" else f"| {name} | {value:.3f} |")
 
 
 def make_episodes(count: int, random: np.random.Generator) -> list[Episode]:
@@ -55,54 +69,38 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def into_replay(demos: newt_bench.Demos, buffer: dict[str, np.ndarray]) -> None:
-    """Copies everything into preallocated arrays, padded as multitask replay buffers are."""
-    row = step = 0
-    for item in demos.values():
-        observation, action = item.observation, item.action
-        buffer["observation"][row : row + len(observation), : observation.shape[1]] = observation
-        buffer["action"][step : step + len(action), : action.shape[1]] = action
-        buffer["reward"][step : step + len(action)] = item.reward
-        row, step = row + len(observation), step + len(action)
-
-
-def ours(folder: Path, options: argparse.Namespace) -> None:
+def compare_storage(folder: Path, options: argparse.Namespace) -> None:
     print("| storage | size (MB) | load (s) |\n| --- | ---: | ---: |")
     for compression in ("none", "lzf", "gzip"):
         write(folder / compression, options.tasks, options.episodes, compression)
-        load = timed(lambda c=compression: touch(load_demos(root=folder / c)), options.repeats)
+        load = timed({"": lambda c=compression: touch(load_demos(root=folder / c))}, options.repeats)[""]
         print(f"| {compression} | {size(folder / compression) / 1e6:.1f} | {load:.3f} |")
+
+
+def measure(folder: Path, options: argparse.Namespace) -> None:
     path = folder / "none"
-
-    def copy() -> list[np.ndarray]:
-        """What the machine can do: the same bytes from the same files into new memory."""
-        return [np.fromfile(file, np.uint8) for file in sorted(path.iterdir())]
-
     demos = load_demos(root=path)
-    steps = demos.steps
-    buffer = {
-        "observation": np.zeros((steps + len(demos) * options.episodes, 128), np.float32),
-        "action": np.zeros((steps, 16), np.float32),
-        "reward": np.zeros(steps, np.float32),
+    loading: dict[str, Callable[[], object]] = {
+        "reading the files' bytes into new memory": lambda: [np.fromfile(f, np.uint8) for f in sorted(path.iterdir())],
+        "load_demos, all arrays": lambda: touch(load_demos(root=path)),
+        "load_demos straight into a replay buffer": lambda: load_demos(root=path).to_replay(4),
     }
-    print(f"\n{steps} steps in {len(demos)} files")
-    print(f"reading the files' bytes into new memory:    {timed(copy, options.repeats):.3f} s")
-    load = timed(lambda: touch(load_demos(root=path)), options.repeats)
-    print(f"load_demos, all arrays:                      {load:.3f} s")
-    for mapped in (False, True):
-        load = timed(lambda m=mapped: into_replay(load_demos(root=path, mapped=m), buffer), options.repeats)
-        print(f"load_demos{', mapped,' if mapped else '         '} into padded replay arrays: {load:.3f} s")
-    held = load_demos(root=path)
-    copied = timed(lambda: into_replay(held, buffer), options.repeats)
-    print(f"copying from memory into them:               {copied:.3f} s")
-    for mapped in (False, True):
-        windows, random = load_demos(root=path, mapped=mapped).windows(4), np.random.default_rng(0)
-        sample = timed(lambda w=windows, r=random: w.sample(1024, r), 20 * options.repeats)
-        print(f"a batch of 1024 x 4 steps, {'mapped' if mapped else 'in memory'}: {1e3 * sample:.2f} ms")
-    one = load_demos([next(iter(demos))], root=path).windows(4)
+    replay, one = demos.to_replay(4), load_demos([next(iter(demos))], root=path).windows(4)
+    windows, mapped = demos.windows(4), load_demos(root=path, mapped=True).windows(4)
     random = np.random.default_rng(0)
-    sample = timed(lambda: one.sample(1024, random), 20 * options.repeats)
-    print(f"the same, one task, without padding: {1e3 * sample:.2f} ms")
+    sampling: dict[str, Callable[[], object]] = {
+        "newt_bench.replay.Replay": lambda: replay.sample(1024, random),
+        "windows, padded": lambda: windows.sample(1024, random),
+        "windows, padded, mapped": lambda: mapped.sample(1024, random),
+        "windows of one task": lambda: one.sample(1024, random),
+    }
+    if options.torchrl:
+        fill = torchrl(folder, options)
+        buffer = fill()
+        loading["torch.load and TorchRL's extend, the published layout"] = fill
+        sampling["TorchRL's SliceSampler, padded"] = buffer.sample
+    show(f"loading {demos.steps} steps in {len(demos)} files", timed(loading, options.repeats))
+    show("a batch of 1024 x 4 steps", timed(sampling, 20 * options.repeats), "ms")
 
 
 def touch(demos: newt_bench.Demos) -> None:
@@ -111,8 +109,8 @@ def touch(demos: newt_bench.Demos) -> None:
             getattr(item, name)
 
 
-def torchrl(folder: Path, options: argparse.Namespace) -> None:
-    """The same data in the published layout, through TorchRL."""
+def torchrl(folder: Path, options: argparse.Namespace) -> Callable[[], Any]:
+    """Writes the same data in the published layout; what is returned loads it into a buffer of TorchRL."""
     import torch
     from tensordict import TensorDict
     from torchrl.data import LazyTensorStorage, ReplayBuffer, SliceSampler
@@ -153,9 +151,29 @@ def torchrl(folder: Path, options: argparse.Namespace) -> None:
             buffer.extend(data)
         return buffer
 
-    print(f"torch.load + TorchRL extend:                 {timed(fill, options.repeats):.3f} s")
-    buffer = fill()
-    print(f"TorchRL SliceSampler, 1024 x 4 steps: {1e3 * timed(buffer.sample, 20 * options.repeats):.2f} ms")
+    return fill
+
+
+def frames(repeats: int) -> None:
+    """Encodes and decodes 21 frames of 224 x 224 pixels, of four tasks, as files of frames hold them."""
+    print("| task | encoding | kB | ms to encode | ms to decode |\n| --- | --- | ---: | ---: | ---: |")
+    for name in ("walker-run", "mw-reach", "pygame-cowboy", "mujoco-reacher"):
+        task, random = newt_bench.get_task(name), np.random.default_rng(0)
+        with gymnasium.make(task.id, obs_type="rgb") as env:
+            shown = [env.reset(seed=0)[0]]
+            shown += [env.step(random.uniform(-1, 1, task.action_dim).astype(np.float32))[0] for _ in range(20)]
+        for encoding in ENCODINGS:
+            data, kind = [encode(frame, encoding) for frame in shown], FrameFormat(encoding, 224, 224)
+            seconds = timed(
+                {
+                    "encode": lambda e=encoding, s=shown: [encode(frame, e) for frame in s],
+                    "decode": lambda k=kind, d=data: [decode(item, k) for item in d],
+                },
+                repeats,
+            )
+            size_text = f"{sum(map(len, data)) / len(data) / 1e3:.1f}"
+            times = " | ".join(f"{1e3 * value / len(data):.2f}" for value in seconds.values())
+            print(f"| {name} | {encoding} | {size_text} | {times} |")
 
 
 def main() -> None:
@@ -164,11 +182,14 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=100, help="per task")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--torchrl", action="store_true")
+    parser.add_argument("--frames", action="store_true", help="measure the encodings of frames instead")
     options = parser.parse_args()
+    if options.frames:
+        frames(options.repeats)
+        return
     with tempfile.TemporaryDirectory() as name:
-        ours(Path(name), options)
-        if options.torchrl:
-            torchrl(Path(name), options)
+        compare_storage(Path(name), options)
+        measure(Path(name), options)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 Each part runs in fresh processes: all 200 core tasks at once (start, memory, speed); the same simulators bare, in as
 many processes as there are workers, one simulator after the other; and 32 tasks in both vector environments, in
 alternating blocks, once of all kinds and once light ones. Memory is the proportional set size of all processes that
-belong to it. Tasks whose downloads are not on this machine play stand-ins: the same simulator with boxes for objects.
-Speeds mean something on an idle machine only; processor times do on any.
+belong to it. `AsyncVectorEnv` forks its processes, as is its default, so that they share what the parent imported;
+its memory is also measured with processes that are spawned, which programs must choose that have used threads, torch,
+CUDA or OpenGL before. Tasks whose downloads are not on this machine play stand-ins: the same simulator with boxes for
+objects. Speeds mean something on an idle machine only; processor times do on any.
 
     python benchmarks/vector.py [--rounds 20] [--blocks 5] [--workers N] [--part all|bare|mixed|light] [--out FILE.json]
 """
@@ -12,6 +14,7 @@ Speeds mean something on an idle machine only; processor times do on any.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
@@ -54,14 +57,27 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def memory_by_kind(pid: int) -> dict[str, float]:
+    """MiB of a process, by the system's names."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
+
+
 def proportional_memory(pids: Iterable[int]) -> float:
     """GiB."""
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return total / 2**20
+    return sum(memory_by_kind(pid)["Pss"] for pid in pids) / 1024
+
+
+def memory_table(envs: newt_bench.vector.TaskVectorEnv) -> dict[str, dict[str, float]]:
+    """MiB of each process: of its own, shared with others, and the share of those that counts as its."""
+    names = {pid: f"worker {index}" for index, pid in enumerate(envs.worker_pids)}
+    table = {}
+    for pid in (os.getpid(), *descendants(os.getpid())):
+        kinds = memory_by_kind(pid)
+        own, shared = (kinds[f"{kind}_Clean"] + kinds[f"{kind}_Dirty"] for kind in ("Private", "Shared"))
+        other = "parent" if pid == os.getpid() else "fork server" if shared > 20 else "resource tracker"
+        table[names.get(pid, other)] = {"own": own, "shared": shared, "counted": kinds["Pss"]}
+    return table
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
@@ -235,25 +251,33 @@ class Padded(TaskEnv):
         return super().step(action[: self.task.action_dim])
 
 
-def make_theirs(tasks: list[Task]) -> AsyncVectorEnv:
-    makers = [lambda name=task.name: Padded(name) for task in tasks]
-    return AsyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+def make_theirs(tasks: list[Task], context: str | None = None) -> AsyncVectorEnv:
+    makers = [functools.partial(Padded, task.name) for task in tasks]
+    return AsyncVectorEnv(makers, context=context, autoreset_mode=AutoresetMode.SAME_STEP)
 
 
 def measure_pair(tasks: list[Task], workers: int, rounds: int, blocks: int) -> dict[str, Any]:
-    """32 tasks in ours and in Gymnasium's: memory of each alone, then speeds in alternation."""
-    makers = {"ours": lambda: newt_bench.make_vec(tasks, num_workers=workers), "theirs": lambda: make_theirs(tasks)}
+    """32 tasks in ours and in Gymnasium's: memory of each alone, then speeds in alternation (none with no blocks)."""
+    makers = {
+        "theirs": lambda: make_theirs(tasks),  # forks: it must come before there is anything to copy
+        "spawned": lambda: make_theirs(tasks, "spawn"),
+        "ours": lambda: newt_bench.make_vec(tasks, num_workers=workers),
+    }
     result: dict[str, Any] = {}
-    for name in ("theirs", "ours"):  # theirs forks, before there is anything to copy
+    for name, make in makers.items():
         start = time.perf_counter()
-        envs = makers[name]()
+        envs = make()
         envs.reset(seed=0)
         result[f"{name}_start"] = time.perf_counter() - start
         run_rounds(envs, 5, np.random.default_rng(0))
         result[f"{name}_memory"] = proportional_memory(descendants(os.getpid()))
+        if name == "ours":
+            result["processes"] = memory_table(envs)
         envs.close()
         say(f"{len(tasks)} tasks, {name}: {result[f'{name}_memory']:.2f} GiB")
-    both = {name: make() for name, make in makers.items()}
+    if not blocks:
+        return result
+    both = {name: makers[name]() for name in ("ours", "theirs")}
     speeds: dict[str, list[float]] = {name: [] for name in both}
     # Children of the fork server are not waited for by this process, so times are read while they live.
     pids = {"ours": list(both["ours"].worker_pids), "theirs": [process.pid for process in both["theirs"].processes]}
@@ -311,6 +335,8 @@ def report(table: dict[str, dict[str, Any]]) -> None:
         pair = table[name]
         saved, faster = pair["theirs_memory"] / pair["ours_memory"], pair["speed_ratio"]
         row(f"32 {name} tasks: memory of AsyncVectorEnv over ours", saved, "", "4", saved >= BARS["pair_memory"])
+        spawned = pair["spawned_memory"] / pair["ours_memory"]
+        row(f"32 {name} tasks: the same, its processes spawned", spawned, "", "4", spawned >= BARS["pair_memory"])
         row(f"32 {name} tasks: steps/s over AsyncVectorEnv's", faster, "", "1.5", faster >= BARS["pair_speed"])
     print(
         f"\n200 tasks: {everything['speed']:.0f} steps/s with step, {everything['async']:.0f} with send and recv, "
@@ -321,10 +347,15 @@ def report(table: dict[str, dict[str, Any]]) -> None:
         print(
             f"32 {name} tasks, ours and AsyncVectorEnv: "
             f"{pair['ours_speed']:.0f} and {pair['theirs_speed']:.0f} steps/s; "
-            f"{pair['ours_memory']:.2f} and {pair['theirs_memory']:.2f} GiB; started in {pair['ours_start']:.1f} and "
+            f"{pair['ours_memory']:.2f} and {pair['theirs_memory']:.2f} GiB (spawned {pair['spawned_memory']:.2f}); "
+            f"started in {pair['ours_start']:.1f} and "
             f"{pair['theirs_start']:.1f} s; {1000 * pair['ours_cpu']:.1f} and {1000 * pair['theirs_cpu']:.1f} ms of "
             "processor time for a step of all."
         )
+        print("\n| process | its own memory (MiB) | shared | counted |\n| --- | ---: | ---: | ---: |")
+        for process, kinds in pair["processes"].items():
+            print(f"| {process} | {kinds['own']:.0f} | {kinds['shared']:.0f} | {kinds['counted']:.0f} |")
+        print()
     print(
         f"\nA step of all 200 takes {1000 * everything['round']:.0f} ms. In it the workers compute for "
         f"{' and '.join(f'{1000 * b:.0f}' for b in everything['busy'])} ms, the parent for "
@@ -339,7 +370,7 @@ def report(table: dict[str, dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20, help="steps of all slots per block")
-    parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--blocks", type=int, default=5, help="0 with --part light or mixed: memory alone")
     parser.add_argument("--workers", type=int, default=available_cores())
     parser.add_argument("--part", choices=PARTS, help="measure one part in this process, print JSON")
     parser.add_argument("--out", type=Path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,23 @@ from newt_bench.media import VIDEO_SUFFIXES, check_suffix, write_image, write_vi
 __all__ = ["film"]
 
 
-def film(path: Path, task_name: str, agent: str, *, steps: int | None = None, seed: int = 0, size: int = 224) -> None:
+def film(
+    path: Path,
+    task_name: str,
+    agent: str,
+    *,
+    options: Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    size: int = 224,
+) -> None:
     """Films an agent on a task.
 
     Args:
         path: A `.mp4` or `.gif` file for a video, or a `.png` file for the last frame alone.
         task_name: The task.
         agent: Entry point name or import path of the agent.
+        options: Keyword arguments for building it, such as the `checkpoint` of a trained one.
         steps: Agent steps to film; None films the whole episode, or the first frame for a PNG.
         seed: Seed of the agent, and of the episode.
         size: Height and width of the frames in pixels.
@@ -41,7 +51,7 @@ def film(path: Path, task_name: str, agent: str, *, steps: int | None = None, se
     length = (0 if still else task.max_episode_steps) if steps is None else steps
     if not 0 <= length <= task.max_episode_steps:
         raise InputError(f"steps must lie in 0..{task.max_episode_steps} for {task.name}, not {length}")
-    player = load_agent_factory(agent)([task], seed=seed)
+    player = load_agent_factory(agent)([task], seed=seed, **(options or {}))
     env = gymnasium.make(task.id, render_mode="rgb_array", render_size=size)
     try:
         if still:

@@ -1,10 +1,10 @@
-"""Pictures of tasks: one frame of each, and a contact sheet per domain."""
+"""Pictures of tasks: one frame of each, a clip if wanted, and a contact sheet per domain."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from newt_bench.atomic import atomic_path
 from newt_bench.catalogue import Task
 from newt_bench.errors import NewtBenchError
 from newt_bench.extras import import_optional
-from newt_bench.media import write_image
+from newt_bench.media import write_image, write_video
 from newt_bench.progress import progress_bar
 
 __all__ = ["Gallery", "contact_sheet", "make_gallery"]
@@ -35,7 +35,9 @@ class Gallery:
     failures: dict[str, str]
 
 
-def make_gallery(tasks: Sequence[Task], folder: Path, steps: int = 20, seed: int = 0, progress: bool = True) -> Gallery:
+def make_gallery(
+    tasks: Sequence[Task], folder: Path, steps: int = 20, seed: int = 0, progress: bool = True, clips: int = 0
+) -> Gallery:
     """Draws every task after some random steps.
 
     Args:
@@ -44,6 +46,8 @@ def make_gallery(tasks: Sequence[Task], folder: Path, steps: int = 20, seed: int
         steps: Random agent steps before the picture.
         seed: Seed of the episode and of the actions.
         progress: Whether to show a progress bar, if standard error is a terminal.
+        clips: Random agent steps of a clip, `<domain>/<task>.gif`, that is made of each task too; 0 for none. It
+            begins with the episode, and plays at the task's own pace.
 
     Returns:
         The sheets, and the tasks that could not be drawn with the reason.
@@ -56,7 +60,7 @@ def make_gallery(tasks: Sequence[Task], folder: Path, steps: int = 20, seed: int
             frames: dict[str, NDArray[np.uint8]] = {}
             for task in (t for t in tasks if t.domain == domain):
                 try:
-                    frames[task.name] = _picture(task, steps, seed)
+                    frames[task.name] = _draw(task, steps, seed, clips, folder / domain / f"{task.name}.gif")
                     write_image(folder / domain / f"{task.name}.png", frames[task.name])
                 except NewtBenchError as error:
                     failures[task.name] = str(error)
@@ -67,17 +71,34 @@ def make_gallery(tasks: Sequence[Task], folder: Path, steps: int = 20, seed: int
     return Gallery(tuple(sheets), failures)
 
 
-def _picture(task: Task, steps: int, seed: int) -> NDArray[np.uint8]:
+def _draw(task: Task, steps: int, seed: int, clip: int, clip_file: Path) -> NDArray[np.uint8]:
+    """The picture of a task. Films it first if `clip` is not 0."""
     env: gymnasium.Env[Any, Any] = gymnasium.make(task.id, render_mode="rgb_array", render_size=_SIZE)
     try:
-        env.reset(seed=seed)
-        rng = np.random.default_rng(seed)
-        for _ in range(min(steps, task.max_episode_steps)):
-            env.step(rng.uniform(-1, 1, task.action_dim))
+        if clip:
+            write_video(clip_file, _frames(env, task, clip, seed), env.metadata["render_fps"])
+        for _ in _play(env, task, steps, seed):
+            pass
         frame: NDArray[np.uint8] = env.render()  # type: ignore[assignment]
     finally:
         env.close()
     return frame
+
+
+def _play(env: gymnasium.Env[Any, Any], task: Task, steps: int, seed: int) -> Iterator[None]:
+    """Resets, then steps at random."""
+    env.reset(seed=seed)
+    yield
+    rng = np.random.default_rng(seed)
+    for _ in range(min(steps, task.max_episode_steps)):
+        env.step(rng.uniform(-1, 1, task.action_dim))
+        yield
+
+
+def _frames(env: gymnasium.Env[Any, Any], task: Task, steps: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    for _ in _play(env, task, steps, seed):
+        frame: NDArray[np.uint8] = env.render()  # type: ignore[assignment]
+        yield frame
 
 
 def contact_sheet(path: Path, frames: dict[str, NDArray[np.uint8]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,15 +109,12 @@ def plot_scores(path: Path, scores: Mapping[str, NDArray[np.float64]], title: st
         figure.savefig(temporary, dpi=150)
 
 
-def plot_score_curves(
-    path: Path, steps: NDArray[np.int64], scores: Mapping[str, NDArray[np.float64]], title: str
-) -> None:
-    """Draws scores over steps: a panel per task, with a thin line per run and a thick one for their mean.
+def plot_score_curves(path: Path, curves: Mapping[str, Sequence[tuple[Any, Any]]], title: str) -> None:
+    """Draws scores over steps: a panel per task, with a thin line per run and, of several, a thick one for their mean.
 
     Args:
         path: A `.png`, `.svg` or `.pdf` file.
-        steps: Environment steps, shape (evaluations,).
-        scores: Scores in [0, 1] by task name, shape (runs, evaluations).
+        curves: By task name, environment steps and scores in [0, 1] of each run, both of shape (evaluations,).
         title: Title of the picture.
 
     Raises:
@@ -126,23 +123,25 @@ def plot_score_curves(
     """
     check_suffix(path, (".png", ".svg", ".pdf"))
     figure_module = _optional("matplotlib.figure", "matplotlib")
-    columns = min(4, len(scores))
-    rows = -(-len(scores) // columns)
-    figure = figure_module.Figure(figsize=(max(4.5, 2.6 * columns), 0.5 + 1.9 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes, (name, runs) in zip(grid.flat, scores.items(), strict=False):
-        axes.plot(steps, runs.T, color=_GREY, linewidth=1)
-        axes.plot(steps, runs.mean(0), color=_BLUE, linewidth=1.8)
-        axes.annotate(
-            f"{runs[:, -1].mean():.2f}", (0.98, 0.04), xycoords="axes fraction", ha="right", fontsize=8, color=_BLUE
-        )
+    columns = min(4, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = figure_module.Figure(figsize=(max(4.5, 2.6 * columns), 0.6 + 1.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axes in list(grid.flat)[len(curves) :]:
+        axes.set_visible(False)
+    for axes, (name, runs) in zip(grid.flat, curves.items(), strict=False):
+        for steps, scores in runs:
+            axes.plot(steps, scores, color=_BLUE if len(runs) == 1 else _GREY, linewidth=1.2)
+        if len({tuple(steps) for steps, _ in runs}) == 1 < len(runs):
+            axes.plot(runs[0][0], np.mean([scores for _, scores in runs], axis=0), color=_BLUE, linewidth=1.8)
+        last = np.mean([scores[-1] for _, scores in runs])
+        axes.annotate(f"{last:.2f}", (0.98, 0.04), xycoords="axes fraction", ha="right", fontsize=8, color=_BLUE)
         axes.set_title(name, fontsize=9)
         axes.set_ylim(-0.03, 1.03)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e8ecf1")
         axes.tick_params(labelsize=8)
-    for axes in list(grid.flat)[len(scores) :]:
-        axes.set_visible(False)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value else "0")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.supxlabel("environment steps", fontsize=9)
     figure.supylabel("score", fontsize=9)

@@ -1,48 +1,61 @@
-"""The first run: an agent evaluated, its results written down, plotted and filmed."""
+"""The first run: Newt learns a small game, and is filmed before and after."""
 
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from newt_bench.catalogue import tasks
-from newt_bench.evaluation import evaluate
+from newt_bench.errors import InputError
 from newt_bench.filming import film
-from newt_bench.media import plot_scores
-from newt_bench.results import Results
+from newt_bench.training import TrainingRun, load_recipe, resume_training, train
 
-__all__ = ["QUICKSTART_TASKS", "Quickstart", "run_quickstart"]
+__all__ = ["Quickstart", "run_quickstart"]
 
-QUICKSTART_TASKS = ("cartpole-balance", "reacher-easy", "walker-walk")
-_FILMED_TASK = "walker-walk"
+_AGENT, _RECIPE = "newt", "quickstart"
 
 
 @dataclasses.dataclass(frozen=True)
 class Quickstart:
-    """What the quickstart made: the results, and the files that show them."""
+    """What the quickstart made.
 
-    results: Results
-    results_file: Path
-    plot_file: Path
-    video_file: Path
+    Attributes:
+        run: The training run.
+        before: Video of an agent that has learned nothing: random actions.
+        after: Video of the trained one, on the same start.
+    """
+
+    run: TrainingRun
+    before: Path
+    after: Path
 
 
-def run_quickstart(folder: Path) -> Quickstart:
-    """Evaluates the random agent on three tasks with three seeds, and writes results, plot and video.
+def run_quickstart(folder: Path, *, seed: int = 0, steps: int | None = None) -> Quickstart:
+    """Trains Newt by the recipe `quickstart`, and films it.
+
+    Interrupted, it goes on where it was when it is called again; finished, it begins anew.
 
     Args:
-        folder: Where to write; files of an earlier quickstart are replaced.
+        folder: Where to write.
+        seed: Seed of the run.
+        steps: Environment steps; None for those of the recipe.
+
+    Raises:
+        InputError: The folder holds something else.
     """
-    results_file, plot_file = folder / "results.json", folder / "scores.png"
-    video_file = folder / f"{_FILMED_TASK}.mp4"
-    results = evaluate("random", QUICKSTART_TASKS, episodes=5, seed=(0, 1, 2))
-    results.save(results_file)
-    scores = {
-        task.name: np.array([record.score for record in results.episodes if record.task == task.id])
-        for task in tasks(QUICKSTART_TASKS)
-    }
-    plot_scores(plot_file, scores, "Random agent")
-    film(video_file, _FILMED_TASK, "random", steps=200)
-    return Quickstart(results, results_file, plot_file, video_file)
+    out = folder / "run"
+    if (out / "results.json").exists():
+        shutil.rmtree(out)
+    elif folder.exists() and not (out / "run.json").exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds something else; name another folder with --out")
+    if (out / "run.json").exists():
+        run = resume_training(out)
+    else:
+        settings: dict[str, Any] = {} if steps is None else {"steps": steps}
+        run = train(_AGENT, out=out, recipe=_RECIPE, seed=seed, **settings)
+    task = load_recipe(_AGENT, _RECIPE).tasks[0]
+    before, after = folder / "before.mp4", folder / "after.mp4"
+    film(before, task, "random", seed=seed)
+    film(after, task, _AGENT, options={"checkpoint": str(run.checkpoint)}, seed=seed)
+    return Quickstart(run, before, after)

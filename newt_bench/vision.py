@@ -26,11 +26,7 @@ _STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class ImageEncoder(Protocol):
-    """Turns frames into features.
-
-    Attributes:
-        name: For provenance.
-    """
+    """Turns frames into features."""
 
     @property
     def name(self) -> str:

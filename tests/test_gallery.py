@@ -22,6 +22,18 @@ def test_pictures_and_sheet(tmp_path):
         np.testing.assert_array_equal(sheet[28 : 28 + 224, left : left + 224], picture)
 
 
+def test_clips_begin_with_the_episode_and_leave_the_pictures_as_they_are(tmp_path):
+    task = newt_bench.tasks("pygame-pong")
+    make_gallery(task, tmp_path / "still", steps=3, progress=False)
+    make_gallery(task, tmp_path / "moving", steps=3, progress=False, clips=5)
+    assert not (tmp_path / "still" / "miniarcade" / "pygame-pong.gif").exists()
+    clip = iio.imread(tmp_path / "moving" / "miniarcade" / "pygame-pong.gif", index=None)
+    assert clip.shape == (6, 224, 224, 3)
+    pictures = [iio.imread(tmp_path / kind / "miniarcade" / "pygame-pong.png") for kind in ("still", "moving")]
+    np.testing.assert_array_equal(*pictures)
+    assert np.abs(clip[3].astype(int) - pictures[0]).mean() < 3  # a GIF has fewer colours
+
+
 def test_long_labels_and_many_rows(tmp_path):
     frames = {f"{'very-' * 12}long-{k}": np.full((64, 64, 3), k, np.uint8) for k in range(14)}
     contact_sheet(tmp_path / "s.png", frames)

@@ -10,6 +10,8 @@ import typer
 from newt_bench.cli import (
     assets,
     catalogue,
+    checkpoints,
+    curves,
     demos,
     doctor,
     evaluate,
@@ -40,6 +42,7 @@ app = typer.Typer(
 app.command("tasks")(catalogue.list_tasks)
 app.command("show")(catalogue.show_task)
 app.command("train")(train.train_agent)
+app.command("curves")(curves.show_curves)
 app.command("evaluate")(evaluate.evaluate_agent)
 app.command("results")(results.show_results)
 app.command("render")(render.render_task)
@@ -51,6 +54,7 @@ app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
 app.add_typer(demos.app, name="demos")
+app.add_typer(checkpoints.app, name="checkpoints")
 leaderboard.app.command("build")(site.build_leaderboard)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.add_typer(new.app, name="new")

@@ -25,7 +25,7 @@ from newt_bench.demos.exporting import export
 from newt_bench.demos.hub import cache_folder, find_source
 from newt_bench.demos.importing import import_published_folder
 from newt_bench.demos.manifest import MANIFEST_NAME
-from newt_bench.demos.publishing import describe, push
+from newt_bench.demos.publishing import describe, pin, push
 from newt_bench.errors import InputError
 
 app = typer.Typer(help="Demonstrations: download, check, make, convert and publish them.", no_args_is_help=True)
@@ -34,6 +34,7 @@ TasksOption = Annotated[str | None, typer.Option("--tasks", help="Task names, se
 RepositoryOption = Annotated[
     str | None, typer.Option("--repository", help="Hub repository owner/name[@revision]. Default: the project's.")
 ]
+EncodingOption = Annotated[str, typer.Option(help="How frames are encoded: webp, png, or jpeg, which loses a little.")]
 RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of files. Default: the cache and the Hub.")]
 
 
@@ -59,6 +60,7 @@ def list_demos(
                 "source": origin,
                 "episodes": entry.episodes if entry else None,
                 "bytes": size,
+                "frames_bytes": entry.frames_size if entry else None,
                 "cached": there,
             }
         )
@@ -66,25 +68,44 @@ def list_demos(
         print_json(rows)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("task", "source", "episodes", "MB", "cached"):
+    for heading in ("task", "source", "episodes", "MB", "frames MB", "cached"):
         table.add_column(heading, no_wrap=True)
     for row in rows:
-        size_text = f"{row['bytes'] / 1e6:.2f}" if row["bytes"] else "?"  # type: ignore[operator]
         table.add_row(
             str(row["task"]),
             str(row["source"]),
             str(row["episodes"] or "?"),
-            size_text,
+            _megabytes(row["bytes"], "?"),
+            _megabytes(row["frames_bytes"], "-" if source.entry(get_task(str(row["task"]))) else "?"),
             "yes" if row["cached"] else "no",
         )
     console().print(table)
+    if (
+        source.published
+        and not source.published.pinned
+        and any(source.hub(task) == source.published for task in chosen)
+    ):
+        typer.echo(
+            f"{source.published.repository} is not pinned: a file is of the commit that '{source.published.revision}' "
+            "stood for when it was downloaded, and names it (newt-bench demos info)",
+            err=True,
+        )
     typer.echo(f"{sum(bool(row['cached']) for row in rows)} of {len(rows)} in {cache_folder()}", err=True)
 
 
+def _megabytes(size: object, otherwise: str) -> str:
+    return f"{size / 1e6:.2f}" if isinstance(size, int) else otherwise
+
+
 @app.command("download")
-def download(tasks: TasksOption = None, split: SplitOption = None, repository: RepositoryOption = None) -> None:
+def download(
+    tasks: TasksOption = None,
+    split: SplitOption = None,
+    repository: RepositoryOption = None,
+    frames: Annotated[bool, typer.Option("--frames", help="Also images of the observations: large.")] = False,
+) -> None:
     """Download what is not in the cache yet, check it, and print where it is."""
-    for path in download_demos(select_tasks(tasks, split), repository=repository):
+    for path in download_demos(select_tasks(tasks, split), repository=repository, frames=frames):
         typer.echo(str(path))
 
 
@@ -192,6 +213,10 @@ def collect_demos(
     ] = False,
     licence: Annotated[str, typer.Option(help="SPDX identifier to record.")] = "MIT",
     compression: Annotated[str, typer.Option(help="none, lzf or gzip.")] = "none",
+    frames: Annotated[
+        int | None, typer.Option(help="Also draw the observations: height and width in pixels, such as 224.")
+    ] = None,
+    encoding: EncodingOption = "webp",
 ) -> None:
     """Let an agent play and keep the good episodes. Repeat the command to continue an interrupted one."""
     search_current_directory()
@@ -212,6 +237,8 @@ def collect_demos(
         overwrite=overwrite,
         licence=licence,
         compression=compression,  # type: ignore[arg-type] # refused by the writer if unknown
+        frames=frames,
+        encoding=encoding,  # type: ignore[arg-type] # refused if unknown
     )
     for result in results:
         typer.echo(
@@ -241,9 +268,13 @@ def import_files(
     source: Annotated[Path, typer.Argument(help="A published file {task}.pt, or a folder of such files.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")],
     compression: Annotated[str, typer.Option(help="none, lzf or gzip.")] = "none",
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Also convert the images of frames {task}-0.png, ... beside them.")
+    ] = False,
+    encoding: EncodingOption = "webp",
 ) -> None:
     """Convert published files. No code that they hold is run."""
-    for path in import_published_folder(source, out, compression):  # type: ignore[arg-type] # refused if unknown
+    for path in import_published_folder(source, out, compression, encoding if frames else None):  # type: ignore[arg-type] # refused if unknown
         typer.echo(f"wrote {path}")
 
 
@@ -253,7 +284,7 @@ def export_files(
     tasks: TasksOption = None,
     split: SplitOption = None,
     root: RootOption = None,
-    kind: Annotated[str, typer.Option("--format", help="minari.")] = "minari",
+    kind: Annotated[str, typer.Option("--format", help="minari or lerobot.")] = "minari",
 ) -> None:
     """Write demonstrations in the format of another library."""
     chosen = None if root is not None and tasks is None and split is None else select_tasks(tasks, split)
@@ -278,3 +309,13 @@ def push_files(
         target.write_text(pushed.manifest.to_toml(), encoding="utf-8")
         typer.echo(f"wrote {target}")
     typer.echo(pushed.url)
+
+
+@app.command("pin")
+def pin_published_files(
+    manifest: Annotated[Path, typer.Argument(help="The manifest to change.")] = Path("demos") / MANIFEST_NAME,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit of the published files.")] = "main",
+) -> None:
+    """Pin the published files that a manifest names to a commit. For maintainers, in a checkout."""
+    hub = pin(manifest, revision)
+    typer.echo(f"{manifest}: {hub.repository} is pinned to {hub.revision}")

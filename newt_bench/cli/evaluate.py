@@ -11,7 +11,9 @@ from rich.table import Table
 from newt_bench.catalogue import get_task
 from newt_bench.cli.options import (
     AgentOption,
+    CheckpointOption,
     SplitOption,
+    agent_options,
     console,
     parse_options,
     search_current_directory,
@@ -23,6 +25,7 @@ from newt_bench.results import Results
 
 def evaluate_agent(
     agent: AgentOption = "random",
+    checkpoint: CheckpointOption = None,
     tasks: Annotated[str | None, typer.Option(help="Task names, separated by commas.")] = None,
     split: SplitOption = None,
     episodes: Annotated[int, typer.Option(help="Episodes per task and seed.")] = 10,
@@ -56,7 +59,7 @@ def evaluate_agent(
             episodes,
             seed or [0],
             obs_type=obs_type,  # type: ignore[arg-type] # refused by the environment if unknown
-            options=parse_options(option or []),
+            options=agent_options(option or [], checkpoint),
             env_options=parse_options(env_option or []),
             out=out,
             resume=resume,

@@ -17,10 +17,11 @@ def draw_gallery(
     domain: Annotated[list[str] | None, typer.Option(help="Only this domain; repeat for several.")] = None,
     split: SplitOption = None,
     steps: Annotated[int, typer.Option(help="Random steps before each picture.")] = 20,
+    clips: Annotated[int, typer.Option(help="Random steps of a GIF per task; 0 makes none.")] = 0,
 ) -> None:
     """Draw a picture of every task, and a contact sheet per domain."""
     chosen = tasks(domain=domain or None, split=split)  # type: ignore[arg-type]
-    gallery = make_gallery(chosen, out, steps)
+    gallery = make_gallery(chosen, out, steps, clips=clips)
     for sheet in gallery.sheets:
         typer.echo(f"wrote {sheet}")
     for name, reason in gallery.failures.items():

@@ -35,6 +35,7 @@ from newt_bench.leaderboard import (
 )
 from newt_bench.leaderboard.tracks import budget_label
 from newt_bench.leaderboard.trust import TRUST_FILE
+from newt_bench.training import agent_folder
 
 app = typer.Typer(help="The leaderboard: tracks, rows, and what maintainers do.", no_args_is_help=True)
 
@@ -126,7 +127,7 @@ def verify_submission(
     submission: Annotated[Path, typer.Argument(help="A submission's file.")],
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Checkpoint to evaluate; {task} and {seed} in it stand for the task and the seed."),
+        typer.Option(help="Checkpoint or run to evaluate; in a checkpoint, {task} and {seed} stand for task and seed."),
     ] = None,
     agent: Annotated[
         str | None, typer.Option(help="Name or import path of the agent. Default: the submission's, if installed.")
@@ -154,7 +155,7 @@ def verify_submission(
         claimed,
         int(tasks) if tasks.isdigit() else [name.strip() for name in tasks.split(",")],
         agent=agent,
-        checkpoint=checkpoint,
+        checkpoint=None if checkpoint is None else str(agent_folder(checkpoint)),
         options=parse_options(option or []),
         seed=seed,
         episodes=episodes,

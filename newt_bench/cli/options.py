@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -12,11 +13,14 @@ from rich.console import Console
 
 from newt_bench.catalogue import SPLITS, Split, TaskList, tasks
 from newt_bench.errors import InputError
+from newt_bench.training import agent_folder
 
 __all__ = [
     "AgentOption",
+    "CheckpointOption",
     "JsonOption",
     "SplitOption",
+    "agent_options",
     "console",
     "parse_options",
     "print_json",
@@ -30,6 +34,9 @@ AgentOption = Annotated[
         help="Name of an installed agent, or import path package.module:Class of your own (the current "
         "directory is searched too).",
     ),
+]
+CheckpointOption = Annotated[
+    Path | None, typer.Option("--checkpoint", help="Folder of a saved agent, or of the training run that saved it.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 SplitOption = Annotated[str | None, typer.Option("--split", help=f"One of {', '.join(SPLITS)}.")]
@@ -77,6 +84,12 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
         except ValueError:
             options[key] = value
     return options
+
+
+def agent_options(pairs: list[str], checkpoint: Path | None) -> dict[str, Any]:
+    """Options of an agent: `key=value` pairs, and `checkpoint` if there is one."""
+    found = {} if checkpoint is None else {"checkpoint": str(agent_folder(checkpoint))}
+    return parse_options(pairs) | found
 
 
 def search_current_directory() -> None:

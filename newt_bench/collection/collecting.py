@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from newt_bench.agents import Agent, load_agent_factory
 from newt_bench.catalogue import Task, get_task, load_domain, resolve_tasks
 from newt_bench.collection.acceptance import RULE, is_accepted, return_threshold
-from newt_bench.demos import DemoFile, Episode, Info, write_demos
+from newt_bench.collection.replaying import draw
+from newt_bench.demos import DemoFile, Episode, FrameFile, Info, TaskDemos, write_demos
 from newt_bench.demos.format import SUFFIX, UNKNOWN
+from newt_bench.demos.frames import ENCODINGS, Encoding, FrameFormat, encode, frames_path, write_frames
 from newt_bench.demos.writing import Compression
 from newt_bench.envs.domains import check_options
 from newt_bench.errors import InputError
@@ -79,6 +81,8 @@ class _Order:
     licence: str
     compression: Compression
     command: str
+    overwrite: bool
+    frames: FrameFormat | None
 
     def recipe(self) -> dict[str, Any]:
         """What makes two collections the same."""
@@ -109,6 +113,8 @@ def collect(
     overwrite: bool = False,
     licence: str = "MIT",
     compression: Compression = "none",
+    frames: int | None = None,
+    encoding: Encoding = "webp",
     progress: bool = True,
 ) -> list[Collected]:
     """Lets an agent play, and writes the episodes that are accepted to `out/{task}.h5`.
@@ -131,6 +137,9 @@ def collect(
         overwrite: Replace files that were collected otherwise.
         licence: SPDX identifier to record.
         compression: How to store the files.
+        frames: Also draw the observations of the accepted episodes, of so many pixels in height and width, into
+            `out/{task}.frames.h5`: episodes are played again for that. None draws nothing.
+        encoding: How frames are encoded; `jpeg` loses a little.
         progress: Whether to show a progress bar, if standard error is a terminal.
 
     Returns:
@@ -167,10 +176,13 @@ def collect(
             licence=licence,
             compression=compression,
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            overwrite=overwrite,
+            frames=None if frames is None else _frame_format(encoding, frames),
         )
         for task in chosen
     ]
-    found = {order.task: kept for order in orders if (kept := _kept(order, overwrite)) is not None}
+    kept = {order.task: result for order in orders if (result := _kept(order)) is not None}
+    found = {order.task: kept[order.task] for order in orders if order.task in kept and _has_frames(order)}
     todo = [order for order in orders if order.task not in found]
     with progress_bar(progress, len(todo), "tasks") as advance:
         for result in _run(todo, workers):
@@ -189,9 +201,17 @@ def demonstration_seed(seed: int, task: Task, attempt: int) -> int:
     return int(state) % EVALUATION_SEEDS.start
 
 
-def _kept(order: _Order, overwrite: bool) -> Collected | None:
+def _frame_format(encoding: Encoding, size: int) -> FrameFormat:
+    if encoding not in ENCODINGS or not 16 <= size <= 2048:
+        raise InputError(
+            f"frames must be encoded as {', '.join(ENCODINGS)} and have 16 to 2048 pixels, not {encoding!r} and {size}"
+        )
+    return FrameFormat(encoding, size, size)
+
+
+def _kept(order: _Order) -> Collected | None:
     """The file of an earlier call, if it was collected in the same way."""
-    if overwrite or not order.path.exists():
+    if order.overwrite or not order.path.exists():
         return None
     with DemoFile(order.path) as file:
         recipe = {key: file.info.policy.get(key) for key in order.recipe()}
@@ -199,6 +219,18 @@ def _kept(order: _Order, overwrite: bool) -> Collected | None:
             raise InputError(f"{order.path} was collected otherwise; name another folder, or replace it (--overwrite)")
         mean = float(file.read("reward").sum(dtype=np.float64)) / file.episodes
         return Collected(order.task, order.path, file.episodes, 0, mean, "kept")
+
+
+def _has_frames(order: _Order) -> bool:
+    """Whether there is nothing to draw any more for a file that is there."""
+    path = frames_path(order.path)
+    if order.frames is None or not path.exists():
+        return order.frames is None
+    with FrameFile(path) as frames, DemoFile(order.path) as demos:
+        if frames.kind != order.frames:
+            raise InputError(f"{path} was drawn otherwise; name another folder, or replace it (--overwrite)")
+        frames.check_match(demos)
+    return True
 
 
 def _run(orders: Sequence[_Order], workers: int) -> Iterator[Collected]:
@@ -217,6 +249,16 @@ def _run(orders: Sequence[_Order], workers: int) -> Iterator[Collected]:
 
 
 def _collect_task(order: _Order) -> Collected:
+    result = _kept(order) or _play_task(order)
+    if order.frames is not None and result.episodes:
+        with DemoFile(order.path) as file:
+            drawn = draw(TaskDemos(file), order.frames.height)
+            batches = ([encode(frame, order.frames.encoding) for frame in frames] for frames in drawn)
+            write_frames(file, batches, order.frames, origin="drawn", versions=_versions(file.task))
+    return result
+
+
+def _play_task(order: _Order) -> Collected:
     task = get_task(order.task)
     agent = load_agent_factory(order.agent)([task], seed=order.seed, **order.options)
     agent.reset(demonstration_seed(order.seed, task, order.attempts))
@@ -229,15 +271,20 @@ def _collect_task(order: _Order) -> Collected:
     if not kept:
         return Collected(order.task, order.path, 0, attempts, float("nan"), "none")
     policy = {**order.recipe(), "command": order.command, "attempts": attempts, "return_threshold": threshold}
-    packages = package_versions(sorted(extra_requirements(load_domain(task.domain).extra)))
-    versions = {"newt_bench": __version__, "python": platform.python_version(), **packages}
-    versions["numpy"] = np.__version__
-    info = Info.of(task, policy, versions, licence=order.licence, env_options=order.env_options)
+    info = Info.of(task, policy, _versions(task), licence=order.licence, env_options=order.env_options)
+    frames_path(order.path).unlink(missing_ok=True)  # of the file that is replaced
     write_demos(order.path, info, kept, order.compression)
     mean = float(np.mean([episode.episode_return for episode in kept]))
     return Collected(
         order.task, order.path, len(kept), attempts, mean, "new" if len(kept) == order.episodes else "short"
     )
+
+
+def _versions(task: Task) -> dict[str, str]:
+    """Versions of what plays and draws a task."""
+    packages = package_versions(sorted(extra_requirements(load_domain(task.domain).extra)))
+    python = platform.python_version()
+    return {"newt_bench": __version__, "python": python, **packages, "numpy": np.__version__}
 
 
 def _choose(played: Iterator[Episode], order: _Order) -> tuple[list[Episode], int, float | None]:

@@ -16,7 +16,10 @@ from newt_bench.demos.format import UNKNOWN
 from newt_bench.errors import DemosError
 from newt_bench.media import VIDEO_SUFFIXES, check_suffix, write_video
 
-__all__ = ["Replay", "replay", "show"]
+__all__ = ["Replay", "draw", "replay", "show"]
+
+#: How much observations may differ when they are drawn: the images are to be of what is in the file.
+_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +58,7 @@ def replay(demos: TaskDemos, index: int = 0) -> Replay:
         env.close()
     observations, rewards = zip(*rows, strict=True)
     return Replay(
-        reward_error=float(np.abs(np.float32(rewards[1:]) - episode.reward).max()),
+        reward_error=float(np.abs(np.array(rewards[1:], np.float32) - episode.reward).max()),
         observation_error=float(np.abs(np.array(observations) - episode.observation).max()),
         recorded_return=episode.episode_return,
         replayed_return=float(sum(rewards)),
@@ -91,12 +94,42 @@ def show(demos: TaskDemos, index: int = 0, *, out: Path | None = None, size: int
         env.close()
 
 
+def draw(demos: TaskDemos, size: int = 224) -> Iterator[list[NDArray[np.uint8]]]:
+    """Plays demonstrations again and draws all their observations.
+
+    Args:
+        demos: Demonstrations of a task.
+        size: Height and width in pixels.
+
+    Yields:
+        For each episode its L + 1 images, of shape (size, size, 3).
+
+    Raises:
+        DemosError: The seed of an episode is not known, or the episode goes otherwise now.
+        RenderingError: Nothing can draw on this machine.
+    """
+    env = gymnasium.make(demos.task.id, obs_type="state_rgb", render_size=size, **demos.info.env_options)
+    try:
+        for index, episode in enumerate(demos):
+            frames = []
+            for step, (obs, _) in enumerate(_again(env, demos, index)):
+                if np.abs(obs["state"] - episode.observation[step]).max() > _TOLERANCE:
+                    raise DemosError(
+                        f"{demos.path}: episode {index} cannot be drawn: played again, it goes otherwise from "
+                        f"observation {step} on. Use the versions that recorded it: {dict(demos.info.versions)}"
+                    )
+                frames.append(obs["rgb"])
+            yield frames
+    finally:
+        env.close()
+
+
 def _frame(env: gymnasium.Env[Any, Any]) -> NDArray[np.uint8]:
     frame: NDArray[np.uint8] = env.render()  # type: ignore[assignment]
     return frame
 
 
-def _again(env: gymnasium.Env[Any, Any], demos: TaskDemos, index: int) -> Iterator[tuple[NDArray[Any], float]]:
+def _again(env: gymnasium.Env[Any, Any], demos: TaskDemos, index: int) -> Iterator[tuple[Any, float]]:
     """Observation and reward after the reset, where the reward is 0, and after every recorded action."""
     episode = demos.episode(index)
     if episode.reset_seed == UNKNOWN:

@@ -2,6 +2,7 @@
 
 from newt_bench.demos.dataset import Demos, TaskDemos, Windows
 from newt_bench.demos.format import Episode, Info
+from newt_bench.demos.frames import FrameFile
 from newt_bench.demos.loading import download_demos, load_demos
 from newt_bench.demos.reading import DemoFile
 from newt_bench.demos.validation import validate
@@ -11,6 +12,7 @@ __all__ = [
     "DemoFile",
     "Demos",
     "Episode",
+    "FrameFile",
     "Info",
     "TaskDemos",
     "Windows",

@@ -8,15 +8,17 @@ refused: a file is a flat list of known datasets with plain numbers, and a few t
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from newt_bench.demos.format import COLUMNS, FORMAT, FORMAT_VERSION, Column
+from newt_bench.demos.format import COLUMNS, Column
 from newt_bench.errors import DemosError
 from newt_bench.version import __version__
 
-__all__ = ["FILTERS", "MAX_BYTES", "audit", "read_attributes"]
+__all__ = ["FILTERS", "MAX_BYTES", "audit", "audit_datasets", "check_offsets", "read_attributes"]
 
 #: Filters by their numbers in HDF5's registry: deflate, shuffle, fletcher32, lzf. All of them come with h5py.
 FILTERS = frozenset({1, 2, 3, 32000})
@@ -43,29 +45,58 @@ def audit(handle: Any, file_bytes: int, max_bytes: int = MAX_BYTES) -> tuple[int
     Raises:
         DemosError: The file is not safe to read, or not of this format.
     """
-    names = _check_links(handle)
-    missing = sorted(name for name, column in COLUMNS.items() if column.required and name not in names)
+    shapes = audit_datasets(handle, COLUMNS, file_bytes, max_bytes)
+    steps, episodes = shapes["reward"][0], shapes["reset_seed"][0]
+    for name, shape in shapes.items():
+        expected = COLUMNS[name].expected_rows(steps, episodes)
+        if shape[0] != expected:
+            raise DemosError(
+                f"dataset '{name}' has {shape[0]} rows where {steps} steps in {episodes} episodes make {expected}"
+            )
+    return steps, episodes
+
+
+def audit_datasets(
+    handle: Any, columns: Mapping[str, Column], file_bytes: int, max_bytes: int
+) -> dict[str, tuple[int, ...]]:
+    """Checks that an open file holds some datasets, plainly stored, and nothing else.
+
+    Args:
+        handle: An open `h5py.File`.
+        columns: The datasets that are known.
+        file_bytes: Size of the file.
+        max_bytes: Refuse a file whose datasets hold more than this.
+
+    Returns:
+        Shapes of the datasets that are there.
+
+    Raises:
+        DemosError: The file is not safe to read, or lacks a dataset.
+    """
+    names = _check_links(handle, columns)
+    missing = sorted(name for name, column in columns.items() if column.required and name not in names)
     if missing:
         raise DemosError(f"dataset '{missing[0]}' is missing")
-    shapes = {name: _check_dataset(handle, name, file_bytes) for name in names}
-    steps, episodes = shapes["reward"][0], shapes["reset_seed"][0]
-    total = 0
-    for name, shape in shapes.items():
-        column = COLUMNS[name]
-        if shape[0] != column.expected_rows(steps, episodes):
-            raise DemosError(
-                f"dataset '{name}' has {shape[0]} rows where {steps} steps in {episodes} episodes make "
-                f"{column.expected_rows(steps, episodes)}"
-            )
-        total += math.prod(shape) * column.dtype.itemsize
+    shapes = {name: _check_dataset(handle, name, columns[name], file_bytes) for name in names}
+    total = sum(math.prod(shape) * columns[name].dtype.itemsize for name, shape in shapes.items())
     if total > max_bytes:
         raise DemosError(f"it holds {total} bytes, more than the {max_bytes} that are allowed")
     if total > _MAX_RATIO * file_bytes + _FREE_BYTES:
         raise DemosError(f"its {file_bytes} bytes would unpack to {total}")
-    return steps, episodes
+    return shapes
 
 
-def _check_links(handle: Any) -> list[str]:
+def check_offsets(offsets: NDArray[np.int64], total: int, name: str, of_what: str) -> None:
+    """Checks that offsets rise from 0 to the number of what they divide.
+
+    Raises:
+        DemosError: They do not.
+    """
+    if offsets[0] != 0 or offsets[-1] != total or not (offsets[1:] > offsets[:-1]).all():
+        raise DemosError(f"its {name} do not rise from 0 to its {total} {of_what}")
+
+
+def _check_links(handle: Any, columns: Mapping[str, Column]) -> list[str]:
     """Names of the datasets: all that the root links to, directly and each once."""
     import h5py
 
@@ -77,7 +108,7 @@ def _check_links(handle: Any) -> list[str]:
         name = raw.decode("utf-8", "replace")
         if handle.id.links.get_info(raw).type != h5py.h5l.TYPE_HARD:
             raise DemosError(f"entry {name!r} is a link to elsewhere")
-        if name not in COLUMNS:
+        if name not in columns:
             raise DemosError(f"entry {name!r} is not known")
         found = h5py.h5o.get_info(handle.id, raw)
         if found.type != h5py.h5o.TYPE_DATASET:
@@ -89,7 +120,7 @@ def _check_links(handle: Any) -> list[str]:
     return names
 
 
-def _check_dataset(handle: Any, name: str, file_bytes: int) -> tuple[int, ...]:
+def _check_dataset(handle: Any, name: str, column: Column, file_bytes: int) -> tuple[int, ...]:
     """Shape of a dataset that is stored plainly. Its layout is looked at before anything follows it."""
     import h5py
 
@@ -104,7 +135,7 @@ def _check_dataset(handle: Any, name: str, file_bytes: int) -> tuple[int, ...]:
         code = plan.get_filter(index)[0]
         if code not in FILTERS:
             raise DemosError(f"dataset '{name}' needs filter {code}, which is not allowed")
-    column, kind = COLUMNS[name], dataset.get_type()
+    kind = dataset.get_type()
     if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or kind.dtype != column.dtype:
         raise DemosError(f"dataset '{name}' does not hold {np.dtype(column.dtype).name} numbers")
     shape: tuple[int, ...] = dataset.shape
@@ -131,27 +162,40 @@ def _check_chunks(dataset: Any, name: str, column: Column, chunk: tuple[int, ...
         raise DemosError(f"dataset '{name}' lacks {expected - dataset.get_num_chunks()} of its {expected} chunks")
 
 
-def read_attributes(handle: Any) -> dict[str, str]:
-    """Reads the text attributes of a file of this format.
+def read_attributes(
+    handle: Any, kind: str, newest: int, numbers: Collection[str] = ()
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Reads the attributes of a file.
+
+    Args:
+        handle: An open `h5py.File`.
+        kind: The format that it should be of.
+        newest: The version of that format up to which this release reads.
+        numbers: Attributes that are whole numbers; others are text.
+
+    Returns:
+        Texts and numbers by name.
 
     Raises:
-        DemosError: It is of another format, or of a version that this release cannot read.
+        DemosError: It is of another format, or of a version that this release cannot read, or lacks a number.
     """
-    kind = _text(handle, "format") if "format" in handle.attrs else None
-    if kind != FORMAT:
-        raise DemosError("it is no file of demonstrations: attribute 'format' is missing or another")
-    if "format_version" not in handle.attrs:
-        raise DemosError("attribute 'format_version' is missing")
+    found = _text(handle, "format") if "format" in handle.attrs else None
+    if found != kind:
+        raise DemosError(f"it is no file of the format {kind}: attribute 'format' is missing or another")
+    for name in ("format_version", *numbers):
+        if name not in handle.attrs:
+            raise DemosError(f"attribute '{name}' is missing")
     version = _number(handle, "format_version")
-    if version > FORMAT_VERSION:
+    if version > newest:
         release = _text(handle, "readable_by")[:20] if "readable_by" in handle.attrs else "the newest release"
         raise DemosError(
-            f"it is of format {version}, and newt-bench {__version__} reads formats up to {FORMAT_VERSION}. "
+            f"it is of format {version}, and newt-bench {__version__} reads formats up to {newest}. "
             f'Install a newer one with: pip install "newt-bench>={release}"'
         )
     if version < 1:
         raise DemosError(f"format {version} does not exist")
-    return {name: _text(handle, name) for name in handle.attrs if name not in ("format", "format_version")}
+    texts = [name for name in handle.attrs if name not in ("format", "format_version", *numbers)]
+    return {name: _text(handle, name) for name in texts}, {name: _number(handle, name) for name in numbers}
 
 
 def _text(handle: Any, name: str) -> str:
@@ -160,7 +204,9 @@ def _text(handle: Any, name: str) -> str:
     attribute = h5py.h5a.open(handle.id, name.encode())
     if attribute.shape != () or attribute.get_type().get_class() != h5py.h5t.STRING:
         raise DemosError(f"attribute '{name}' is not text")
-    value = handle.attrs[name]
+    held = np.empty((), attribute.dtype)
+    attribute.read(held)
+    value: Any = held[()]
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     if len(text) > _MAX_TEXT:
         raise DemosError(f"attribute '{name}' is longer than {_MAX_TEXT} characters")
@@ -173,4 +219,6 @@ def _number(handle: Any, name: str) -> int:
     attribute = h5py.h5a.open(handle.id, name.encode())
     if attribute.shape != () or attribute.get_type().get_class() != h5py.h5t.INTEGER:
         raise DemosError(f"attribute '{name}' is not a whole number")
-    return int(handle.attrs[name])
+    held = np.empty((), attribute.dtype)
+    attribute.read(held)
+    return int(held[()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task
 from newt_bench.demos.format import Episode, Info
+from newt_bench.demos.frames import FrameFile, frames_path
 from newt_bench.demos.reading import DemoFile
 from newt_bench.errors import DemosError, InputError
+from newt_bench.replay import Replay, Sampling
 
 __all__ = ["Demos", "TaskDemos", "Windows"]
 
@@ -59,6 +62,10 @@ class TaskDemos:
         """Boundaries of the episodes in steps, shape (episodes + 1,)."""
         return self._file.offsets
 
+    def width(self, name: str) -> int:
+        """Entries of a row of `observation`, `action` or `feature`, without reading any."""
+        return self._file.shape(name)[1]
+
     @cached_property
     def observation(self) -> NDArray[np.float32]:
         """Shape (steps + episodes, obs_dim)."""
@@ -94,6 +101,36 @@ class TaskDemos:
         """Shape (steps + episodes, width): features of images of the observations; None where there are none."""
         return self._array("feature") if "feature" in self._file.columns else None
 
+    @cached_property
+    def frame_file(self) -> FrameFile | None:
+        """The file of images of the observations beside this one, opened now; None where there is none.
+
+        Raises:
+            DemosError: It is damaged, unsafe, or belongs to other demonstrations.
+        """
+        path = frames_path(self.path)
+        if not path.exists():
+            return None
+        frames = FrameFile(path)
+        frames.check_match(self._file)
+        return frames
+
+    def frames(self, index: int) -> NDArray[np.uint8]:
+        """Images of the observations of one episode, decoded now, shape (L + 1, height, width, 3).
+
+        Raises:
+            DemosError: There are none, or they are damaged.
+            InputError: There is no such episode.
+            MissingExtraError: Pillow is not installed.
+        """
+        _, observations = self._rows(index)
+        if self.frame_file is None:
+            raise DemosError(
+                f"{self.path} has no frames beside it. Load demonstrations with frames=True where their source has "
+                "frames, or draw them with: newt-bench demos collect --frames SIZE"
+            )
+        return self.frame_file.decoded(observations.start, observations.stop)
+
     @property
     def returns(self) -> NDArray[np.float64]:
         """Sum of the rewards of every episode, shape (episodes,)."""
@@ -112,10 +149,7 @@ class TaskDemos:
 
     def episode(self, index: int) -> Episode:
         """One episode; its arrays are views."""
-        if not 0 <= index < len(self):
-            raise InputError(f"{self.info.task} has demonstrations 0..{len(self) - 1}, and not {index}")
-        start, end = int(self.offsets[index]), int(self.offsets[index + 1])
-        steps, observations = slice(start, end), slice(start + index, end + index + 1)
+        steps, observations = self._rows(index)
         feature = self.feature
         return Episode(
             observation=self.observation[observations],
@@ -127,6 +161,19 @@ class TaskDemos:
             feature=None if feature is None else feature[observations],
             task=self.info.task,
         )
+
+    def add_to(self, replay: Replay, task: int = 0) -> None:
+        """Copies all episodes into a replay buffer, each array once and straight from the file if it was not read yet.
+
+        Args:
+            replay: A buffer with rows that are wide enough.
+            task: Index by which the buffer knows the task.
+
+        Raises:
+            InputError: The buffer's rows are too narrow, or an episode does not fit it.
+        """
+        observation, action, reward = (self._once(name) for name in ("observation", "action", "reward"))
+        replay.extend(task, observation, action, reward, np.diff(self.offsets))
 
     def __len__(self) -> int:
         """Number of episodes."""
@@ -142,8 +189,19 @@ class TaskDemos:
         # Arrays stay behind: another process maps or reads its own.
         return {"_file": self._file, "_mapped": self._mapped}
 
+    def _rows(self, index: int) -> tuple[slice, slice]:
+        """Steps and observations of an episode."""
+        if not 0 <= index < len(self):
+            raise InputError(f"{self.info.task} has demonstrations 0..{len(self) - 1}, and not {index}")
+        start, end = int(self.offsets[index]), int(self.offsets[index + 1])
+        return slice(start, end), slice(start + index, end + index + 1)
+
     def _array(self, name: str) -> NDArray[Any]:
         return self._file.map(name) if self._mapped else self._file.read(name)
+
+    def _once(self, name: str) -> NDArray[Any]:
+        """An array that is used once and not kept."""
+        return self.__dict__[name] if name in self.__dict__ else self._file.map(name)
 
 
 class Demos(Mapping[str, TaskDemos]):
@@ -179,6 +237,35 @@ class Demos(Mapping[str, TaskDemos]):
         """All episodes, task by task: what a replay buffer takes in."""
         for item in self.values():
             yield from item
+
+    def to_replay(
+        self,
+        horizon: int = 3,
+        sampling: Sampling = "episode",
+        *,
+        capacity: int | None = None,
+        folder: Path | None = None,
+    ) -> Replay:
+        """Makes a replay buffer that holds all demonstrations, in one pass over the files.
+
+        Tasks have the indices of their order here. See `TaskDemos.add_to` for a buffer that exists.
+
+        Args:
+            horizon: Steps of the subsequences that it draws.
+            sampling: What it draws uniformly, see `newt_bench.replay.Replay`.
+            capacity: Its rows. None: as many as the demonstrations need, one per observation.
+            folder: Keep its rows in a file there instead of in memory.
+
+        Raises:
+            InputError: An episode is shorter than `horizon`, or there is no room for the buffer.
+        """
+        items = list(self.values())
+        widths = [[item.width(name) for item in items] for name in ("observation", "action")]
+        rows = sum(item.steps + len(item) for item in items) if capacity is None else capacity
+        replay = Replay(rows, max(widths[0]), max(widths[1]), horizon=horizon, sampling=sampling, folder=folder)
+        for number, item in enumerate(items):
+            item.add_to(replay, number)
+        return replay
 
     def windows(self, horizon: int = 1, padded: bool | None = None) -> Windows:
         """A data set for PyTorch of all runs of `horizon` steps, see `Windows`."""
@@ -236,8 +323,8 @@ class Windows:
         return [{name: values[row] for name, values in batch.items()} for row in range(len(indices))]
 
     def sample(self, size: int, random: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Draws items, each as likely as the others, and stacks them."""
-        return self.batch(random.integers(len(self), size=size))
+        """Draws items, each as likely as the others, and stacks them in the order of the data set."""
+        return self.batch(np.sort(random.integers(len(self), size=size)))
 
     def batch(self, indices: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
         """Items stacked along a new first axis.
@@ -245,24 +332,28 @@ class Windows:
         Args:
             indices: Indices in [0, len(self)).
         """
-        episode = np.searchsorted(self._ends, indices, side="right")
-        steps = self._step[episode] + indices - self._first[episode]
+        indices = np.asarray(indices)
+        order = np.argsort(indices, kind="stable")  # items of a task next to each other
+        in_order = bool((order[1:] > order[:-1]).all())
+        episode = np.searchsorted(self._ends, indices[order], side="right")
+        steps = self._step[episode] + indices[order] - self._first[episode]
         owner, size = self._owner[episode], len(indices)
         obs_dim, action_dim = self._widths(owner)
         batch: dict[str, NDArray[Any]] = {
             "observation": np.zeros((size, self._horizon + 1, obs_dim), np.float32),
             "action": np.zeros((size, self._horizon, action_dim), np.float32),
             "reward": np.empty((size, self._horizon), np.float32),
-            "task": owner,
+            "task": np.empty(size, np.int64),
         }
-        span = np.arange(self._horizon + 1)
-        for number in np.unique(owner):
-            item, chosen = self._tasks[number], np.flatnonzero(owner == number)
-            rows = steps[chosen, None] + span
-            seen = rows + self._number[episode[chosen], None]
-            _put(batch["observation"], chosen, item.observation, seen)
-            _put(batch["action"], chosen, item.action, rows[:, :-1])
-            batch["reward"][chosen] = item.reward[rows[:, :-1]]
+        rows = steps[:, None] + np.arange(self._horizon + 1)
+        seen = rows + self._number[episode, None]
+        for start, end in itertools.pairwise([0, *(np.flatnonzero(np.diff(owner)) + 1), size]):
+            item, part = self._tasks[owner[start]], slice(start, end)
+            place = part if in_order else order[part]
+            _put(batch["observation"], place, item.observation, seen[part])
+            _put(batch["action"], place, item.action, rows[part, :-1])
+            batch["reward"][place] = item.reward.take(rows[part, :-1], mode="clip")
+            batch["task"][place] = owner[start]
         return batch
 
     def _widths(self, owner: NDArray[np.integer]) -> tuple[int, int]:
@@ -274,10 +365,10 @@ class Windows:
         return shapes.pop()
 
 
-def _put(target: NDArray[Any], rows: NDArray[Any], source: NDArray[Any], picked: NDArray[Any]) -> None:
-    """Copies picked rows of `source` into rows of `target`, which may be wider."""
-    width = source.shape[1]
-    if len(rows) == len(target) and width == target.shape[2]:
-        np.take(source, picked, axis=0, out=target, mode="clip")  # "clip" spares a copy; nothing is out of range
+def _put(target: NDArray[Any], place: slice | NDArray[Any], source: NDArray[Any], picked: NDArray[Any]) -> None:
+    """Copies picked rows of `source` to items of `target`, which may be wider and is zero."""
+    width = source.shape[1]  # "clip" spares a copy, or a check; nothing is out of range
+    if isinstance(place, slice) and width == target.shape[2]:
+        source.take(picked, axis=0, out=target[place], mode="clip")
     else:
-        target[rows, :, :width] = source[picked]
+        target[place, :, :width] = source.take(picked, axis=0, mode="clip")

@@ -14,12 +14,13 @@ import numpy as np
 
 from newt_bench.demos.dataset import TaskDemos
 from newt_bench.demos.format import Episode
+from newt_bench.demos.lerobot import write_lerobot
 from newt_bench.errors import DemosError, InputError
 from newt_bench.extras import import_optional
 
 __all__ = ["ExportFormat", "export"]
 
-ExportFormat = Literal["minari"]
+ExportFormat = Literal["minari", "lerobot"]
 
 
 def export(demos: TaskDemos, out: Path, kind: ExportFormat = "minari") -> str:
@@ -27,7 +28,7 @@ def export(demos: TaskDemos, out: Path, kind: ExportFormat = "minari") -> str:
 
     Args:
         demos: Demonstrations of a task.
-        out: Folder of the library's data sets; `MINARI_DATASETS_PATH` for Minari.
+        out: Folder of the library's data sets; `MINARI_DATASETS_PATH` for Minari, `HF_LEROBOT_HOME` for LeRobot.
         kind: The library.
 
     Returns:
@@ -40,11 +41,19 @@ def export(demos: TaskDemos, out: Path, kind: ExportFormat = "minari") -> str:
     """
     if kind not in get_args(ExportFormat):
         raise InputError(f"format must be one of {', '.join(get_args(ExportFormat))}, not {kind!r}")
-    minari: Any = import_optional("minari", extra="minari", packages=("minari",), wanted_by="Exporting to Minari")
-    task = demos.task
-    name = f"newt-bench/{task.name}-v0"
+    name = f"newt-bench/{demos.task.name}{'-v0' if kind == 'minari' else ''}"
     if (out / name).exists():
         raise DemosError(f"{out / name} exists; name another folder, or remove it")
+    if kind == "lerobot":
+        write_lerobot(demos, out / name)
+    else:
+        _write_minari(demos, out, name)
+    return name
+
+
+def _write_minari(demos: TaskDemos, out: Path, name: str) -> None:
+    minari: Any = import_optional("minari", extra="minari", packages=("minari",), wanted_by="Exporting to Minari")
+    task = demos.task
     out.mkdir(parents=True, exist_ok=True)
     buffers = [_buffer(minari, episode) for episode in demos]
     with _datasets_path(out.resolve()):
@@ -70,7 +79,6 @@ def export(demos: TaskDemos, out: Path, kind: ExportFormat = "minari") -> str:
             "licence": demos.info.licence,
         }
     )
-    return name
 
 
 def _buffer(minari: Any, episode: Episode) -> Any:

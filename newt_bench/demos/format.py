@@ -41,18 +41,19 @@ class Column(NamedTuple):
     Attributes:
         dtype: Type of its entries, little-endian.
         rows: What there is one row for: every step, every observation (one more per episode than steps), every
-            episode, or every boundary of episodes (one more than episodes).
+            episode, or every boundary of episodes (one more than episodes). In files of frames: every byte of them, or
+            every boundary of frames.
         vector: Whether a row is a vector, and not a number.
         required: Whether every file has it.
     """
 
     dtype: np.dtype[Any]
-    rows: Literal["steps", "observations", "episodes", "boundaries"]
+    rows: Literal["steps", "observations", "episodes", "boundaries", "bytes", "frame boundaries"]
     vector: bool = False
     required: bool = True
 
     def expected_rows(self, steps: int, episodes: int) -> int:
-        """How many rows a file with so many steps and episodes has."""
+        """How many rows a file of demonstrations with so many steps and episodes has."""
         return {
             "steps": steps,
             "observations": steps + episodes,

@@ -6,10 +6,13 @@ place there once its checksum was right and the audit passed, so that what is th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import itertools
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -17,7 +20,8 @@ from urllib.parse import urlsplit
 from newt_bench import downloads
 from newt_bench.catalogue import Task
 from newt_bench.demos.format import SUFFIX
-from newt_bench.demos.importing import import_published
+from newt_bench.demos.frames import FrameFile, frames_path
+from newt_bench.demos.importing import import_published, import_strips, strip_name
 from newt_bench.demos.manifest import MANIFEST_NAME, Entry, Manifest, packaged_manifest, parse_manifest
 from newt_bench.demos.reading import DemoFile
 from newt_bench.errors import DemosError, DownloadError, InputError, MissingExtraError
@@ -27,6 +31,7 @@ __all__ = ["Hub", "Source", "cache_folder", "fetch", "find_source", "import_hub"
 
 _T = TypeVar("_T")
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _PUBLISHED_LICENCE = "as stated at https://huggingface.co/datasets/"
 
 
@@ -104,7 +109,7 @@ class Hub:
         Raises:
             DownloadError: It cannot be had.
         """
-        return self._ask(path, lambda endpoint: self._transfer(path, endpoint, report))
+        return self._ask(f"{path} cannot be downloaded", lambda endpoint: self._transfer(path, endpoint, report))
 
     def read(self, path: str) -> tuple[str, str]:
         """Reads a small text file, through the cache: its last known content if the Hub is not to be asked.
@@ -115,9 +120,31 @@ class Hub:
         Raises:
             DownloadError: It cannot be had.
         """
-        return self._ask(path, lambda endpoint: self._read(path, endpoint))
+        return self._ask(f"{path} cannot be downloaded", lambda endpoint: self._read(path, endpoint))
 
-    def _ask(self, path: str, attempt: Callable[[str | None], _T]) -> _T:
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a commit, so that it always stands for the same files."""
+        return _COMMIT.fullmatch(self.revision) is not None
+
+    def commit(self) -> str:
+        """The commit that the revision stands for now.
+
+        Raises:
+            DownloadError: It cannot be found out.
+        """
+
+        def ask(endpoint: str | None) -> str:
+            found = (
+                import_hub()
+                .HfApi(endpoint=endpoint, library_name="newt-bench")
+                .dataset_info(self.repository, revision=self.revision)
+            )
+            return str(found.sha)
+
+        return self._ask("its commit cannot be found out", ask)
+
+    def _ask(self, failure: str, attempt: Callable[[str | None], _T]) -> _T:
         """Tries the Hub, and then the mirror if there is one."""
         mirror = os.environ.get("NEWT_BENCH_DEMOS_MIRROR")
         endpoints = (os.environ.get("HF_ENDPOINT") or None, *([mirror] if mirror else []))
@@ -130,7 +157,7 @@ class Hub:
         if isinstance(problems[0], MissingExtraError):
             raise problems[0]
         reason = _reason(import_hub().errors, problems[0])
-        raise DownloadError(f"{self}: {path} cannot be downloaded. {reason}") from problems[0]
+        raise DownloadError(f"{self}: {failure}. {reason}") from problems[0]
 
     def _transfer(self, path: str, endpoint: str | None, report: downloads.Report | None) -> Download:
         hub = import_hub()
@@ -208,14 +235,17 @@ class Source:
 
     def path(self, task: Task) -> Path | None:
         """Where the task's file is kept, or will be; None if there is none to be had."""
-        if task.name in self.manifest.tasks:
-            hub = Hub(self.manifest.repository, self.manifest.revision)
-            return _place(hub) / hub.revision.replace("/", "--") / f"{task.name}{SUFFIX}"
-        return _place(self.published) / f"{task.name}{SUFFIX}" if self.published else None
+        hub = self.hub(task)
+        return _place(hub) / f"{task.name}{SUFFIX}" if hub else None
+
+    def hub(self, task: Task) -> Hub | None:
+        """The repository that the task's file comes from; None if there is none to be had."""
+        listed = task.name in self.manifest.tasks
+        return Hub(self.manifest.repository, self.manifest.revision) if listed else self.published
 
 
 def _place(hub: Hub) -> Path:
-    return cache_folder() / hub.repository.replace("/", "--")
+    return cache_folder() / hub.repository.replace("/", "--") / hub.revision.replace("/", "--")
 
 
 def find_source(repository: str | None = None) -> Source:
@@ -239,55 +269,86 @@ def find_source(repository: str | None = None) -> Source:
     return Source(dataclasses.replace(manifest, repository=hub.repository, revision=commit), None)
 
 
-def fetch(task: Task, source: Source, report: downloads.Report | None = None) -> Path:
+def fetch(task: Task, source: Source, report: downloads.Report | None = None, *, frames: bool = False) -> Path:
     """Returns the task's file in the cache, after downloading it if it is not there.
 
     Args:
         task: The task.
         source: Where from.
         report: Told of the progress of a download.
+        frames: Also download the frames, if they are not there, to their place beside it.
 
     Raises:
-        DownloadError: The file cannot be had, or is not the expected one twice.
-        DemosError: The file is not safe or not valid.
+        DownloadError: A file cannot be had, or is not the expected one twice.
+        DemosError: A file is not safe or not valid.
     """
-    path = source.path(task)
-    if path is None:
+    path, hub, entry = source.path(task), source.hub(task), source.entry(task)
+    if path is None or hub is None:
         raise DownloadError(f"{source.manifest.repository} has no demonstrations of {task.name}")
-    if path.is_file():
-        return path
-    entry = source.entry(task)
-    if entry is None:
-        assert source.published is not None
-        _fetch_published(task, source.published, path, report)
-    else:
-        _fetch_entry(entry, Hub(source.manifest.repository, source.manifest.revision), path, report)
+    if not path.is_file():
+        if entry:
+            _fetch_entry(entry, hub, path, report)
+        else:
+            _fetch_published(task, hub, path, report)
+    if frames and not frames_path(path).is_file():
+        if entry:
+            _fetch_frames(entry, hub, path, report)
+        else:
+            _fetch_strips(task, hub, path, report)
     return path
 
 
 def _fetch_entry(entry: Entry, hub: Hub, path: Path, report: downloads.Report | None) -> None:
     got = _fetch_checked(hub, entry.file, entry.sha256, report)
-    try:
+    with _taking(got.path, f"{hub}, {entry.file}"):
         with DemoFile(got.path, max_bytes=entry.bytes):
             pass
         path.parent.mkdir(parents=True, exist_ok=True)
         got.path.replace(path)
-    except DemosError as error:
-        raise DemosError(f"{hub}, {entry.file}: {str(error).removeprefix(f'{got.path}: ')}. It was removed") from error
-    finally:
-        got.path.unlink(missing_ok=True)
+
+
+def _fetch_frames(entry: Entry, hub: Hub, path: Path, report: downloads.Report | None) -> None:
+    if entry.frames_sha256 is None:
+        raise DownloadError(f"{hub} has no frames beside {entry.file}")
+    got = _fetch_checked(hub, entry.frames_file, entry.frames_sha256, report)
+    with _taking(got.path, f"{hub}, {entry.frames_file}"):
+        with FrameFile(got.path) as frames, DemoFile(path) as demos:
+            frames.check_match(demos)
+        got.path.replace(frames_path(path))
 
 
 def _fetch_published(task: Task, hub: Hub, path: Path, report: downloads.Report | None) -> None:
     """Downloads and converts; the Hub's own record says what the checksum should be."""
     got = _fetch_checked(hub, f"{task.name}.pt", None, report)
     origin = {"name": f"published at {hub.repository}", "revision": got.commit, "file": f"{task.name}.pt"}
-    try:
+    with _taking(got.path, f"{hub}, {task.name}.pt"):
         import_published(got.path, task, path, origin=origin, licence=f"{_PUBLISHED_LICENCE}{hub.repository}")
+
+
+def _fetch_strips(task: Task, hub: Hub, path: Path, report: downloads.Report | None) -> None:
+    """Downloads images of frames until there is one for every observation, and converts them."""
+    with DemoFile(path) as demos:
+        commit = Hub(hub.repository, str(demos.info.policy.get("revision") or hub.revision))
+
+        def strips() -> Generator[Path, None, None]:
+            for number in itertools.count():
+                got = _fetch_checked(commit, strip_name(task.name, number), None, report)
+                with _taking(got.path, f"{commit}, {strip_name(task.name, number)}"):
+                    yield got.path
+
+        with contextlib.closing(strips()) as images:
+            import_strips(images, demos)
+
+
+@contextlib.contextmanager
+def _taking(download: Path, name: str) -> Iterator[None]:
+    """Removes a download at the end, unless it was taken; names it in errors as the user knows it."""
+    try:
+        yield
     except DemosError as error:
-        raise DemosError(f"{hub}: {str(error).replace(str(got.path), f'{task.name}.pt')}. It was removed") from error
+        raise DemosError(f"{name}: {str(error).removeprefix(f'{download}: ')}. It was removed") from error
     finally:
-        got.path.unlink(missing_ok=True)
+        download.unlink(missing_ok=True)
 
 
 def _fetch_checked(hub: Hub, file: str, sha256: str | None, report: downloads.Report | None) -> Download:

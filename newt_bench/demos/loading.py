@@ -25,6 +25,7 @@ def load_demos(
     root: str | Path | None = None,
     repository: str | None = None,
     mapped: bool = False,
+    frames: bool = False,
     progress: bool = True,
 ) -> Demos:
     """Loads demonstrations: `load_demos("walker-run")`, `load_demos(split="core")`, `load_demos(root="folder")`.
@@ -37,6 +38,8 @@ def load_demos(
         root: A folder of files `{task}.h5`, such as `newt-bench demos collect` makes.
         repository: A Hub repository `owner/name` or `owner/name@revision`, instead of the default one.
         mapped: Map arrays into memory instead of reading them, for data sets larger than memory.
+        frames: Also download images of the observations, for `TaskDemos.frames`. They are the larger part by far. A
+            folder's are there without it.
         progress: Whether to show progress bars, if standard error is a terminal.
 
     Returns:
@@ -51,17 +54,23 @@ def load_demos(
     if root is not None:
         chosen = None if tasks is None and split is None else _select(tasks, split)
         return _open(_in_folder(Path(root), chosen), mapped)
-    return _open(download_demos(_select(tasks, split), repository=repository, progress=progress), mapped)
+    files = download_demos(_select(tasks, split), repository=repository, frames=frames, progress=progress)
+    return _open(files, mapped)
 
 
 def download_demos(
-    tasks: str | Task | Iterable[str | Task], *, repository: str | None = None, progress: bool = True
+    tasks: str | Task | Iterable[str | Task],
+    *,
+    repository: str | None = None,
+    frames: bool = False,
+    progress: bool = True,
 ) -> list[Path]:
     """Downloads what is not in the cache yet.
 
     Args:
         tasks: Task names or records.
         repository: A Hub repository, instead of the default one.
+        frames: Also download images of the observations.
         progress: Whether to show progress bars, if standard error is a terminal.
 
     Returns:
@@ -70,7 +79,7 @@ def download_demos(
     chosen = _select(tasks, None)
     source = find_source(repository)
     with download_bars(progress) as bar:
-        return [fetch(task, source, bar(task.name)) for task in chosen]
+        return [fetch(task, source, bar(task.name), frames=frames) for task in chosen]
 
 
 def _select(tasks: str | Task | Iterable[str | Task] | None, split: Split | None) -> list[Task]:

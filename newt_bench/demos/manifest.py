@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from newt_bench.catalogue import task_index
 from newt_bench.content import content_folder
 from newt_bench.demos.audit import MAX_BYTES
+from newt_bench.demos.format import SUFFIX
+from newt_bench.demos.frames import FRAMES_SUFFIX
 from newt_bench.errors import DemosError
 
 if sys.version_info >= (3, 11):
@@ -20,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["MANIFEST_NAME", "Entry", "Manifest", "Published", "packaged_manifest", "parse_manifest"]
+__all__ = ["MANIFEST_NAME", "Entry", "Manifest", "Published", "packaged_manifest", "parse_manifest", "pin_published"]
 
 MANIFEST_NAME = "manifest.toml"
 
@@ -43,6 +45,8 @@ class Entry:
         steps: Number of steps.
         mean_return: Mean return of the episodes.
         mean_score: Mean score of the episodes, or None where it is not known.
+        frames_sha256: Checksum of the file of frames beside it, or None where there is none.
+        frames_size: Its size in bytes.
     """
 
     file: str
@@ -53,6 +57,13 @@ class Entry:
     steps: int
     mean_return: float
     mean_score: float | None = None
+    frames_sha256: str | None = None
+    frames_size: int | None = None
+
+    @property
+    def frames_file(self) -> str:
+        """Name of the file of frames in the repository."""
+        return f"{self.file.removesuffix(SUFFIX)}{FRAMES_SUFFIX}"
 
 
 class Published(NamedTuple):
@@ -121,9 +132,30 @@ def parse_manifest(text: str, where: str) -> tuple[Manifest, Published | None]:
         _require(isinstance(tasks, dict), "'tasks' is not a table")
         entries = {name: _entry(name, fields) for name, fields in tasks.items()}
         manifest = Manifest(str(repository), str(revision), entries)
-        return manifest, Published(**published) if published else None
+        return manifest, _published(published) if published else None
     except (DemosError, TypeError) as error:
         raise DemosError(f"{where}: {error}") from error
+
+
+def pin_published(text: str, commit: str) -> str:
+    """The text of a manifest with another revision of the published files; nothing else changes, comments included.
+
+    Raises:
+        DemosError: It does not name published files.
+    """
+    pinned, found = re.subn(
+        r'(^\[published\]\n(?:(?!\[).*\n)*?revision = )"[^"\n]*"', rf'\g<1>"{commit}"', text, flags=re.MULTILINE
+    )
+    if found != 1:
+        raise DemosError("the manifest has no table [published] with a revision")
+    return pinned
+
+
+def _published(fields: Any) -> Published:
+    published = Published(**fields)
+    _require(_matches(_REPOSITORY, published.repository), f"published: '{published.repository}' is not a repository")
+    _require(_matches(_REVISION, published.revision), f"published: '{published.revision}' is not a revision")
+    return published
 
 
 def _entry(name: str, fields: Any) -> Entry:
@@ -132,7 +164,11 @@ def _entry(name: str, fields: Any) -> Entry:
     entry = Entry(**fields)
     _require(_matches(_FILE, entry.file), f"tasks.{name}: '{entry.file}' is not the name of a file of this repository")
     _require(_matches(_SHA256, entry.sha256), f"tasks.{name}: '{entry.sha256}' is not a SHA-256")
-    for field in ("size", "bytes", "episodes", "steps"):
+    numbers = ["size", "bytes", "episodes", "steps"]
+    if entry.frames_sha256 is not None or entry.frames_size is not None:
+        _require(_matches(_SHA256, entry.frames_sha256), f"tasks.{name}: '{entry.frames_sha256}' is not a SHA-256")
+        numbers.append("frames_size")
+    for field in numbers:
         value = getattr(entry, field)
         _require(type(value) is int and 0 < value <= MAX_BYTES, f"tasks.{name}: {field} = {value}")
     return entry

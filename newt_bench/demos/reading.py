@@ -1,24 +1,28 @@
-"""Reads files of demonstrations."""
+"""Reads files of demonstrations, audited before anything of them is used."""
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from newt_bench.catalogue import Task, get_task
-from newt_bench.demos.audit import MAX_BYTES, audit, read_attributes
-from newt_bench.demos.format import COLUMNS, Info
+from newt_bench.demos.audit import MAX_BYTES, audit, check_offsets, read_attributes
+from newt_bench.demos.format import COLUMNS, FORMAT, FORMAT_VERSION, Column, Info
 from newt_bench.errors import DemosError, NewtBenchError, UnknownTaskError
 from newt_bench.extras import import_optional
 
-__all__ = ["DemoFile", "import_h5py"]
+__all__ = ["AuditedFile", "DemoFile", "import_h5py"]
+
+
+_Opened = TypeVar("_Opened", bound="AuditedFile")
 
 
 def import_h5py() -> Any:
@@ -30,8 +34,8 @@ def import_h5py() -> Any:
     return import_optional("h5py", extra="demos", packages=("h5py",), wanted_by="Reading and writing demonstrations")
 
 
-class DemoFile:
-    """One file of demonstrations, audited when it is first opened.
+class AuditedFile(abc.ABC):
+    """A flat HDF5 file that is audited when it is first opened.
 
     It is opened read-only and without locks, so that a read-only folder will do, and any number of processes may read
     it at once. Every process opens its own handle at the first use: an instance may be pickled, and used on both
@@ -43,14 +47,14 @@ class DemoFile:
 
     Attributes:
         path: The file.
-        info: Where the demonstrations come from.
-        steps: Number of steps, over all episodes.
-        episodes: Number of episodes.
+        known: What a file of this kind may hold.
 
     Raises:
         DemosError: The file is not there, damaged, unsafe, or not of this format.
         MissingExtraError: h5py is not installed.
     """
+
+    known: ClassVar[Mapping[str, Column]]
 
     def __init__(self, path: str | Path, max_bytes: int = MAX_BYTES) -> None:
         self.path = Path(path)
@@ -58,41 +62,37 @@ class DemoFile:
         self._handle: Any = None
         self._process = 0
         self._names: tuple[str, ...] = ()
-        self.info: Info
-        self.steps = self.episodes = 0
-        with self._explained():
-            self._open()
-            self._offsets = self.read("offset")
-            self._check_offsets()
 
-    @property
-    def task(self) -> Task:
-        """The catalogue's record of the task.
+    @abc.abstractmethod
+    def _inspect(self, handle: Any, file_bytes: int) -> None:
+        """Audits an open file and notes what it tells of itself.
+
+        Args:
+            handle: The `h5py.File`.
+            file_bytes: Its size.
 
         Raises:
-            DemosError: The catalogue has no such task.
+            DemosError: It is not safe to read, or of another kind.
         """
-        try:
-            return get_task(self.info.task)
-        except UnknownTaskError as error:
-            raise DemosError(f"{self.path}: {error}") from error
-
-    @property
-    def offsets(self) -> NDArray[np.int64]:
-        """Boundaries of the episodes in steps: episode k has the steps from offsets[k] up to offsets[k + 1]."""
-        return self._offsets
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the datasets that are there."""
         return self._names
 
-    def read(self, name: str) -> NDArray[Any]:
-        """Reads a whole dataset into memory, in one go."""
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a dataset."""
+        with self._explained():
+            shape: tuple[int, ...] = self._open()[name].shape
+        return shape
+
+    def read(self, name: str, start: int = 0, end: int | None = None) -> NDArray[Any]:
+        """Reads a dataset into memory, in one go: all of it, or some rows."""
         with self._explained():
             dataset = self._open()[name]
-            array: NDArray[Any] = np.empty(dataset.shape, COLUMNS[name].dtype)
-            dataset.read_direct(array)
+            rows = slice(start, len(dataset) if end is None else end)
+            array: NDArray[Any] = np.empty((rows.stop - rows.start, *dataset.shape[1:]), self.known[name].dtype)
+            dataset.read_direct(array, rows)
         return array
 
     def map(self, name: str) -> NDArray[Any]:
@@ -105,7 +105,7 @@ class DemoFile:
             start = dataset.id.get_offset()
             if start is None:
                 return self.read(name)
-            return np.memmap(self.path, COLUMNS[name].dtype, "r", start, dataset.shape)
+            return np.memmap(self.path, self.known[name].dtype, "r", start, dataset.shape)
 
     def close(self) -> None:
         """Closes this process's handle. Later reads open another."""
@@ -113,7 +113,7 @@ class DemoFile:
             self._handle.close()
         self._handle = None
 
-    def __enter__(self) -> DemoFile:
+    def __enter__(self: _Opened) -> _Opened:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,20 +129,13 @@ class DemoFile:
                 raise DemosError(f"{self.path}: it is not a file")
             handle = import_h5py().File(self.path, "r", locking=False)
             try:
-                attributes = read_attributes(handle)
-                self.steps, self.episodes = audit(handle, status.st_size, self._max_bytes)
-                self.info = Info.from_attributes(attributes)
+                self._inspect(handle, status.st_size)
             except BaseException:
                 handle.close()
                 raise
-            self._names = tuple(name for name in COLUMNS if name in handle)
+            self._names = tuple(name for name in self.known if name in handle)
             self._handle, self._process = handle, os.getpid()
         return self._handle
-
-    def _check_offsets(self) -> None:
-        offsets = self._offsets
-        if offsets[0] != 0 or offsets[-1] != self.steps or not (np.diff(offsets) > 0).all():
-            raise DemosError(f"its offsets do not rise from 0 to its {self.steps} steps")
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -161,3 +154,50 @@ class DemoFile:
         except Exception as error:  # h5py meets damage with errors of many kinds
             self.close()
             raise DemosError(f"{self.path}: it is damaged, or no HDF5 file: {error}") from error
+
+
+class DemoFile(AuditedFile):
+    """One file of demonstrations, see `AuditedFile`.
+
+    Args:
+        path: The file.
+        max_bytes: Refuse a file that holds more than this.
+
+    Attributes:
+        info: Where the demonstrations come from.
+        steps: Number of steps, over all episodes.
+        episodes: Number of episodes.
+    """
+
+    known = COLUMNS
+
+    def __init__(self, path: str | Path, max_bytes: int = MAX_BYTES) -> None:
+        super().__init__(path, max_bytes)
+        self.info: Info
+        self.steps = self.episodes = 0
+        with self._explained():
+            self._open()
+            self._offsets = self.read("offset")
+            check_offsets(self._offsets, self.steps, "offsets", "steps")
+
+    @property
+    def task(self) -> Task:
+        """The catalogue's record of the task.
+
+        Raises:
+            DemosError: The catalogue has no such task.
+        """
+        try:
+            return get_task(self.info.task)
+        except UnknownTaskError as error:
+            raise DemosError(f"{self.path}: {error}") from error
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Boundaries of the episodes in steps: episode k has the steps from offsets[k] up to offsets[k + 1]."""
+        return self._offsets
+
+    def _inspect(self, handle: Any, file_bytes: int) -> None:
+        attributes, _ = read_attributes(handle, FORMAT, FORMAT_VERSION)
+        self.steps, self.episodes = audit(handle, file_bytes, self._max_bytes)
+        self.info = Info.from_attributes(attributes)

@@ -10,6 +10,7 @@ import numpy as np
 from newt_bench.catalogue import Task
 from newt_bench.demos.dataset import TaskDemos
 from newt_bench.demos.format import SUFFIX, UNKNOWN
+from newt_bench.demos.frames import FRAMES_SUFFIX, frames_path
 from newt_bench.demos.reading import DemoFile
 from newt_bench.errors import DemosError
 
@@ -19,22 +20,28 @@ _TOLERANCE = 1e-3
 
 
 def demo_files(path: Path) -> list[Path]:
-    """The file itself, or all files of demonstrations in a folder.
+    """The file itself, or all files of demonstrations in a folder; not the files of frames beside them.
 
     Raises:
         DemosError: There is none.
     """
-    found = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+    found = [path]
+    if path.is_dir():
+        found = [
+            file
+            for file in sorted(path.glob(f"*{SUFFIX}"))
+            if not file.name.endswith(FRAMES_SUFFIX) and not file.name.startswith(".")
+        ]
     if not found or not path.exists():
         raise DemosError(f"{path} {'holds no files of demonstrations' if path.is_dir() else 'does not exist'}")
     return found
 
 
 def validate(path: str | Path) -> dict[Path, list[str]]:
-    """Checks files of demonstrations, numbers included.
+    """Checks files of demonstrations, numbers included, and every frame of the files of frames beside them.
 
     Args:
-        path: A file, or a folder of files.
+        path: A file, or a folder of files. A file of frames stands for the demonstrations that they are of.
 
     Returns:
         What is wrong with each file, in sentences; empty for a good one.
@@ -42,7 +49,13 @@ def validate(path: str | Path) -> dict[Path, list[str]]:
     Raises:
         DemosError: There is no file.
     """
-    return {file: list(problems(file)) for file in demo_files(Path(path))}
+    path = Path(path)
+    if path.name.endswith(FRAMES_SUFFIX):
+        path = path.with_name(f"{path.name.removesuffix(FRAMES_SUFFIX)}{SUFFIX}")
+    found = {file: list(problems(file)) for file in demo_files(path)}
+    beside = {frames_path(file) for file in found}
+    alone = [file for file in sorted(path.glob(f"*{FRAMES_SUFFIX}")) if file not in beside] if path.is_dir() else []
+    return {**found, **{file: ["there are no demonstrations beside its frames"] for file in alone}}
 
 
 def problems(path: Path) -> Iterator[str]:
@@ -51,8 +64,20 @@ def problems(path: Path) -> Iterator[str]:
         with DemoFile(path) as file:
             task = file.task
             yield from _misfits(TaskDemos(file), task)
+            yield from _wrong_frames(TaskDemos(file))
     except DemosError as error:
         yield str(error).removeprefix(f"{path}: ")
+
+
+def _wrong_frames(demos: TaskDemos) -> Iterator[str]:
+    frames = demos.frame_file
+    if frames is None:
+        return
+    with frames:
+        if frames.task != demos.info.task:
+            yield f"{frames.path} has frames of {frames.task}"
+        for index in range(len(demos)):
+            demos.frames(index)
 
 
 def _misfits(demos: TaskDemos, task: Task) -> Iterator[str]:

@@ -15,7 +15,7 @@ from newt_bench.demos.format import COLUMNS, FORMAT, FORMAT_VERSION, READABLE_BY
 from newt_bench.demos.reading import DemoFile, import_h5py
 from newt_bench.errors import DemosError
 
-__all__ = ["Compression", "write_columns", "write_demos"]
+__all__ = ["Compression", "explained", "write_columns", "write_demos"]
 
 #: How datasets are stored. Plain ones can be mapped into memory, and load fastest; see benchmarks/demos.py.
 Compression = Literal["none", "lzf", "gzip"]
@@ -85,7 +85,7 @@ def write_columns(
     }
     with atomic_path(path) as temporary:
         h5py = import_h5py()
-        with _explained(path), h5py.File(temporary, "w", alignment_threshold=1, alignment_interval=_ALIGNMENT) as file:
+        with explained(path), h5py.File(temporary, "w", alignment_threshold=1, alignment_interval=_ALIGNMENT) as file:
             file.attrs["format"] = FORMAT
             file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["readable_by"] = READABLE_BY
@@ -94,7 +94,7 @@ def write_columns(
             for name, array in whole.items():
                 data = np.ascontiguousarray(array, COLUMNS[name].dtype)
                 file.create_dataset(name, data=data, track_times=False, **_storage(data, compression))
-        with _explained(path, temporary), DemoFile(temporary):
+        with explained(path, temporary), DemoFile(temporary):
             pass
 
 
@@ -108,7 +108,8 @@ def _storage(data: NDArray[Any], compression: Compression) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _explained(path: Path, temporary: Path | None = None) -> Iterator[None]:
+def explained(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Names the file in errors, and not the temporary one that is to take its place."""
     try:
         yield
     except DemosError as error:

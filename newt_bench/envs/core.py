@@ -233,7 +233,10 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]], EzPickle):
 
     @property
     def renderer(self) -> str | None:
-        """What draws the frames, such as `egl: llvmpipe (...)`; None before the first frame."""
+        """What draws the frames; None before the first.
+
+        Such as `egl: llvmpipe (LLVM 15.0.6, 256 bits)`.
+        """
         return self._simulation.renderer
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from newt_bench.envs import opengl
+from newt_bench.envs import mujoco_memory, opengl
 from newt_bench.errors import RenderingError
 
 opengl.import_mujoco()
@@ -81,6 +81,7 @@ class OffscreenCamera:
         self._gl: Any = None
         self._context: Any = None
         self._finalizer: Any = None
+        mujoco_memory.put_textures_away(model)
 
     def render(self, size: int) -> NDArray[np.uint8]:
         """Draws the current state.
@@ -113,7 +114,8 @@ class OffscreenCamera:
         buffer = self._model.vis.global_
         buffer.offwidth, buffer.offheight = max(buffer.offwidth, size), max(buffer.offheight, size)
         self._scene = mujoco.MjvScene(self._model, _MAX_GEOMS)
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        with mujoco_memory.textures_in_place(self._model):
+            self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self.renderer = opengl.renderer_name()
         self._finalizer = weakref.finalize(self, _free, self._gl, self._context)

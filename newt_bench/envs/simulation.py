@@ -26,7 +26,10 @@ class Simulation(Protocol):
 
     @property
     def renderer(self) -> str | None:
-        """What draws the frames, such as `egl: llvmpipe (LLVM 15.0.6, 256 bits)`; None before the first."""
+        """What draws the frames; None before the first.
+
+        Such as `egl: llvmpipe (LLVM 15.0.6, 256 bits)`.
+        """
         ...
 
     def reset(self, seed: int) -> NDArray[np.floating]:

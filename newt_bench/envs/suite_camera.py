@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from newt_bench.envs import opengl
+from newt_bench.envs import mujoco_memory, opengl
 
 opengl.import_dm_control()
 from dm_control.mujoco import engine  # noqa: E402
@@ -29,6 +29,7 @@ class SuiteCamera:
         self._physics = physics
         self._view = view
         self._camera: Any = None
+        mujoco_memory.put_textures_away(physics.model.ptr)
 
     def render(self, size: int) -> NDArray[np.uint8]:
         """Draws the current state.
@@ -40,7 +41,8 @@ class SuiteCamera:
             RGB image of shape (size, size, 3).
         """
         if self._camera is None:
-            self._camera = self._make_camera(size)
+            with mujoco_memory.textures_in_place(self._physics.model.ptr):
+                self._camera = self._make_camera(size)
         frame: NDArray[np.uint8] = self._camera.render().copy()
         return frame
 

@@ -64,10 +64,8 @@ def write_episodes(rows: Sequence[Row], path: Path) -> None:
         writer.writerow(EPISODE_COLUMNS)
         for row in rows:
             submission, trust = row.submission, row.trust.level
-            head = (
-                *(submission.track, row.id, submission.name, submission.budget, submission.tasks, trust),
-                *(submission.submitted, "; ".join(row.flags), "; ".join(row.versions)),
-            )
+            head = [submission.track, row.id, submission.name, submission.budget, submission.tasks, trust]
+            head += [submission.submitted, "; ".join(row.flags), "; ".join(row.versions)]
             for record in submission.merged.episodes:
                 task = get_task(record.task)
                 numbers = (record.seed, record.episode, record.episode_return, record.success, record.score)

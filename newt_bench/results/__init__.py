@@ -1,5 +1,6 @@
 """Results as data: episodes, protocol, provenance, and the statistics computed from them."""
 
+from newt_bench.results.merging import merge_results
 from newt_bench.results.provenance import collect_provenance
 from newt_bench.results.records import EpisodeRecord, Protocol, Results, load_results
 from newt_bench.results.statistics import CONFIDENCE, Estimate
@@ -12,4 +13,5 @@ __all__ = [
     "Results",
     "collect_provenance",
     "load_results",
+    "merge_results",
 ]

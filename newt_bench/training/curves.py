@@ -26,15 +26,21 @@ class Curve:
         steps: Environment steps at each evaluation, shape (evaluations,).
         scores: Mean scores by task name, shape (evaluations,) each.
         seed: Seed of the run.
+        agent: Name of the agent.
+        recipe: Name of the recipe, or None.
     """
 
     steps: NDArray[np.int64]
     scores: Mapping[str, NDArray[np.float64]]
     seed: int
+    agent: str
+    recipe: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON-compatible dictionary."""
         return {
+            "agent": self.agent,
+            "recipe": self.recipe,
             "seed": self.seed,
             "steps": self.steps.tolist(),
             "scores": {task: np.round(values, 5).tolist() for task, values in self.scores.items()},
@@ -44,7 +50,7 @@ class Curve:
     def from_json(cls, content: Mapping[str, Any]) -> Curve:
         """The inverse of `to_json`."""
         scores = {task: np.array(values) for task, values in content["scores"].items()}
-        return cls(np.array(content["steps"]), scores, content["seed"])
+        return cls(np.array(content["steps"]), scores, content["seed"], content["agent"], content["recipe"])
 
 
 def load_curve(run: str | Path) -> Curve:
@@ -56,31 +62,28 @@ def load_curve(run: str | Path) -> Curve:
     Raises:
         InputError: There is no run, or no evaluation yet.
     """
-    seed = RunFolder(run).order().settings.seed
+    order = RunFolder(run).order()
     rows = read_journal(Path(run), "evaluation")
     if not rows:
         raise InputError(f"{run} has no evaluation yet")
     scores = {task: np.array([row["scores"][task] for row in rows]) for task in rows[0]["scores"]}
-    return Curve(np.array([row["steps"] for row in rows]), scores, seed)
+    return Curve(np.array([row["steps"] for row in rows]), scores, order.settings.seed, order.agent, order.recipe)
 
 
 def plot_curves(curves: Sequence[Curve], path: str | Path, title: str) -> None:
-    """Draws learning curves of runs of the same agent on the same tasks.
-
-    A panel per task, with a thin line per run and a thick one for their mean.
+    """Draws learning curves: a panel per task, with a line per run that was evaluated on it.
 
     Args:
-        curves: The runs. They must have been evaluated at the same steps.
+        curves: The runs.
         path: A `.png`, `.svg` or `.pdf` file.
         title: Title of the picture.
 
     Raises:
-        InputError: The runs do not match, or the format is another.
+        InputError: The format is another.
         MissingExtraError: The extra `media` is not installed.
     """
-    first = curves[0]
-    for other in curves[1:]:
-        if other.steps.tolist() != first.steps.tolist() or list(other.scores) != list(first.scores):
-            raise InputError("The runs were evaluated at different steps, or on different tasks")
-    scores = {task: np.stack([curve.scores[task] for curve in curves]) for task in first.scores}
-    plot_score_curves(Path(path), first.steps, scores, title)
+    by_task: dict[str, list[tuple[Any, Any]]] = {}
+    for curve in curves:
+        for task, scores in curve.scores.items():
+            by_task.setdefault(task, []).append((curve.steps, scores))
+    plot_score_curves(Path(path), by_task, title)

@@ -31,7 +31,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(known, handler)
 
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        # What is ignored stays so: shells have commands in the background ignore Ctrl-C.
+        before.update({number: handler for number, handler in found.items() if handler != signal.SIG_IGN})
         for number in before:
             signal.signal(number, note)
     try:

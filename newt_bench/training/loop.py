@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from newt_bench.agents import Agent
 from newt_bench.agents.team import Team
+from newt_bench.errors import NewtBenchError
 from newt_bench.evaluation.batched import evaluate_batched
 from newt_bench.results import EpisodeRecord
 from newt_bench.training.episodes import OpenEpisodes, rows_of
@@ -116,8 +117,12 @@ class Trainer:
         slots = _Slots(envs, np.array(self._mine), self._settings.seed, self._state) if envs is not None else None
         arrays = slots.state if slots is not None else dict
         while True:
-            if self.steps >= self._next_evaluation or slots is None:
-                records = self._evaluate()
+            if self.steps >= min(self._next_evaluation, self._settings.steps):
+                try:
+                    records = self._evaluate()
+                except NewtBenchError:
+                    self._save(arrays())  # an environment failed, and the agent can go on from here
+                    raise
                 if records is None:
                     self._save(arrays())
                     return None
@@ -152,7 +157,7 @@ class Trainer:
             obs_type=settings.obs_type,
             env_options=settings.env_options,
             num_workers=settings.num_workers,
-            stop=self._stopping,
+            stop=self._asked,  # not together: each process plays as many steps as its tasks need
         )
         parts = self._team.gather(mine)
         records: list[EpisodeRecord] = []
@@ -162,8 +167,7 @@ class Trainer:
             records += part
         self._reporter.evaluation(self.steps, self.seconds, records)
         interval = settings.interval(self._slots)
-        # The last evaluation comes when the steps are done, whenever the one before was.
-        self._next_evaluation = min((self.steps // interval + 1) * interval, max(settings.steps, self.steps + 1))
+        self._next_evaluation = (self.steps // interval + 1) * interval
         return records
 
     # Checkpoints

@@ -49,6 +49,11 @@ class TrainingRun:
     results: Results
     curve: Curve
 
+    @property
+    def checkpoint(self) -> Path:
+        """Folder of the saved agent."""
+        return RunFolder(self.folder).agent
+
 
 def train(
     agent: str,

@@ -18,7 +18,8 @@ from newt_bench.errors import InputError
 from newt_bench.vector.buffers import allocate
 from newt_bench.vector.layout import assign_to_workers, episode_seed, make_layout
 from newt_bench.vector.pool import Pool, Timeouts
-from newt_bench.vector.process import StartMethod, available_cores, start_context
+from newt_bench.vector.preloading import modules_of_several
+from newt_bench.vector.process import StartMethod, available_cores, run_fork_server, start_context
 from newt_bench.vector.worker import RESET, STEP, STEP_EACH, WorkerPlan
 
 __all__ = ["Batch", "Received", "TaskVectorEnv"]
@@ -123,6 +124,7 @@ class TaskVectorEnv(VectorEnv[Any, NDArray[np.float32], NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.workers = assign_to_workers(layout.slots, num_workers or available_cores())
         method = start_context(context)
+        run_fork_server(method, modules_of_several([[layout.slots[i].task.domain for i in w] for w in self.workers]))
         frame_size = 0 if obs_type == "state" else render_size
         memory = allocate(method, self.num_envs, len(self.workers), layout.obs_size, layout.action_size, frame_size)
         self._buffers = memory.view()

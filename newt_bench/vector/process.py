@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -16,10 +16,11 @@ from typing import Any, Literal
 from newt_bench.envs.environment_variables import environment_variable
 from newt_bench.errors import InputError
 
-__all__ = ["Child", "StartMethod", "available_cores", "start_context"]
+__all__ = ["Child", "StartMethod", "available_cores", "run_fork_server", "start_context"]
 
 StartMethod = Literal["forkserver", "spawn"]
 
+_PRELOADED = "newt_bench.vector.preloaded"
 # Workers share the cores between themselves: each computes and draws with one thread.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
 
@@ -48,11 +49,33 @@ def start_context(method: str | None) -> BaseContext:
     return multiprocessing.get_context(chosen)
 
 
+def run_fork_server(context: BaseContext, modules: Iterable[str] = ()) -> None:
+    """Starts the fork server, unless it runs already, and has it import modules before it forks any process.
+
+    Processes that are forked from it share the memory of what it has imported. A module that it cannot import is
+    left to the processes that need it.
+
+    Args:
+        context: How processes are started; where they are spawned, nothing happens.
+        modules: Names of modules whose import starts no thread and opens no graphics.
+    """
+    if context.get_start_method() != "forkserver":
+        return
+    from multiprocessing import forkserver
+
+    chosen = getattr(forkserver._forkserver, "_preload_modules", [])  # the program's own, if it chose any
+    if _PRELOADED not in chosen:
+        context.set_forkserver_preload([*chosen, _PRELOADED])
+    with _one_thread(), _interrupts_held(), environment_variable("NEWT_BENCH_PRELOAD", " ".join(modules)):
+        forkserver.ensure_running()
+
+
 class Child:
     """A process that runs `target(connection, *arguments)`.
 
     It ends when this process does, however that happens: it watches a pipe whose other end only this process
-    holds. It ignores Ctrl-C, which terminals send to every process of a program; its parent ends it.
+    holds. It ignores Ctrl-C and SIGTERM, which terminals and schedulers send to every process of a program; its parent,
+    which may have something to save first, ends it.
 
     Args:
         context: How to start it.
@@ -72,8 +95,12 @@ class Child:
         watched, self._lifeline = context.Pipe(duplex=False)
         body = (target, theirs, watched, dict(os.environ), arguments)
         self._process = context.Process(target=_main, args=body, name=name, daemon=True)  # type: ignore[attr-defined]
-        with _one_thread(), _interrupts_held():
-            self._process.start()
+        run_fork_server(context)
+        if context.get_start_method() == "forkserver":
+            self._process.start()  # waits for what the server imports, which Ctrl-C may end
+        else:
+            with _one_thread(), _interrupts_held():
+                self._process.start()
         theirs.close()
         watched.close()
         self.pid: int = self._process.pid
@@ -148,10 +175,12 @@ def _main(
     environment: dict[str, str],
     arguments: tuple[Any, ...],
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
-    os.environ.update({**environment, **_ONE_THREAD})  # the fork server's are those of when it was started
-    if "torch" in sys.modules:  # the main module imported it before the variables were set
+    os.environ.clear()  # the fork server's are those of when it was started
+    os.environ.update({**environment, **_ONE_THREAD})
+    if "torch" in sys.modules:  # the main module may have imported it before the variables were set
         sys.modules["torch"].set_num_threads(1)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone: nobody is left to tell
         target(connection, *arguments)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newt_bench.envs.core import ObsType, TaskEnv
+from newt_bench.envs.mujoco_memory import free_compiler_leftovers
 from newt_bench.errors import NewtBenchError
 from newt_bench.vector.buffers import SharedMemory
 from newt_bench.vector.layout import episode_seed
@@ -204,6 +205,7 @@ class _Worker:
 
 def _return_memory() -> None:
     """Gives back to the system what building left unused: a quarter of ManiSkill's memory."""
+    free_compiler_leftovers()
     gc.collect()
     if sys.platform.startswith("linux"):
         with suppress(AttributeError, OSError):

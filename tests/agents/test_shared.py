@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import pickle
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -19,8 +22,14 @@ from newt_bench.agents.shared.checkpoints import (
     tensor_mismatches,
     write_tensors,
 )
+from newt_bench.agents.shared.conditioning import ConditioningBlock
 from newt_bench.agents.shared.distributional import Bins, symexp, symlog
+from newt_bench.agents.shared.gaussian import squashed_log_std, tanh_gaussian
+from newt_bench.agents.shared.optimizers import descend, load_moments, moments
+from newt_bench.agents.shared.perceptrons import perceptron
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.shared.settings import Settings
+from newt_bench.agents.shared.statistics import RunningStatistics
 from newt_bench.atomic import atomic_folder
 from newt_bench.errors import AgentError
 
@@ -178,6 +187,130 @@ def test_a_folder_changes_as_a_whole(tmp_path):
     assert [p.name for p in folder.parent.iterdir()] == ["checkpoint"]
     folder.replace(folder.parent / ".checkpoint-previous")  # as if the machine had stopped between the renames
     assert read_config(folder, "ours") == {"format": "ours"}
+
+
+def test_statistics_are_those_of_all_rows_of_a_task():
+    rng = np.random.default_rng(0)
+    rows, task = rng.normal(3, 2, (90, 5)).astype(np.float32), rng.integers(2, size=90)
+    rows[:, 4] = 0  # padding
+    statistics = RunningStatistics(3, 5, epsilon=1e-3)
+    for part in np.array_split(np.arange(90), 7):
+        statistics.update(torch.from_numpy(rows[part]), torch.from_numpy(task[part]))
+    for k in range(2):
+        np.testing.assert_allclose(statistics.mean[k], rows[task == k].mean(0), rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(statistics.variance[k], rows[task == k].var(0), rtol=1e-5, atol=1e-12)
+    assert statistics.count.tolist() == [(task == 0).sum(), (task == 1).sum(), 0]
+    index = torch.from_numpy(task)
+    scaled = statistics.normalize(torch.from_numpy(rows), index, clip=2.5)
+    assert (scaled[:, 4] == 0).all()
+    own = scaled[index == 1][:, :4]
+    assert own.mean().item() == pytest.approx(0, abs=0.05)
+    assert own.abs().max() <= 2.5
+    unseen = statistics.normalize(torch.from_numpy(rows), index * 0 + 2, clip=100)
+    torch.testing.assert_close(unseen, torch.from_numpy(rows))
+
+
+def test_density_of_masked_actions_integrates_to_one():
+    """Over the valid entry alone, by quadrature; masked entries are 0 and without gradient."""
+    mask = torch.tensor([1.0, 0.0, 0.0])
+    mean, raw = (torch.full((3,), v, requires_grad=True) for v in (0.4, -0.6))
+    noise = torch.linspace(-9, 9, 4001).unsqueeze(-1).expand(-1, 3)
+    draw = tanh_gaussian(mean, squashed_log_std(raw, -5, 2), noise, mask)
+    assert torch.trapezoid(draw.log_prob.exp(), draw.action[:, 0]).item() == pytest.approx(1, abs=1e-3)
+    assert (draw.action[:, 1:] == 0).all()
+    assert draw.mean.tolist() == pytest.approx([math.tanh(0.4), 0, 0])
+    draw.log_prob.sum().backward()
+    for leaf in (mean, raw):
+        assert leaf.grad[0] != 0
+        assert (leaf.grad[1:] == 0).all()
+    low, high = squashed_log_std(torch.tensor([-50.0, 50.0]), -5, 2)
+    assert (low, high) == (-5, 2)
+
+
+def test_conditioning_scales_embeddings_and_tells_tasks_apart():
+    generator = torch.Generator().manual_seed(0)
+    table = 15 * torch.nn.functional.normalize(torch.randn(3, 512, generator=generator))
+    block = ConditioningBlock("language", table, generator=generator)
+    out = block(torch.tensor([2, 0, 2]))
+    assert out.shape == (3, 64)
+    assert torch.equal(out[0], out[2])
+    torch.testing.assert_close(block.table.square().mean(1), torch.ones(3))
+    assert out.square().mean().sqrt().item() == pytest.approx(1, abs=0.2)
+    assert not block.table.requires_grad
+    assert ConditioningBlock("none", table)(torch.tensor([1])).shape == (1, 0)
+    rows = ConditioningBlock("one-hot", table, width=5, generator=generator)
+    assert torch.equal(rows(torch.tensor([1]))[0], rows.table[1])
+
+
+def test_moments_go_on_and_what_lacks_is_named():
+    parameters = {name: torch.nn.Parameter(torch.ones(2)) for name in ("a", "b", "idle")}
+    optimizer = torch.optim.Adam(parameters.values())
+    assert moments(optimizer, parameters) == {}
+    assert descend(optimizer, 3 * parameters["a"].sum() + 4 * parameters["b"].sum()).item() == pytest.approx(50**0.5)
+    state = moments(optimizer, parameters)
+    assert sorted(state) == sorted(f"{n}.{k}" for n in "ab" for k in ("step", "exp_avg", "exp_avg_sq"))
+    others = {name: torch.nn.Parameter(torch.ones(2)) for name in parameters}
+    other = torch.optim.Adam(others.values())
+    load_moments(other, others, state)
+    for name, value in moments(other, others).items():
+        assert torch.equal(value, state[name])
+    del state["a.step"]
+    state["b.exp_avg"] = torch.zeros(3)
+    with pytest.raises(AgentError, match=r"another shape: a\.step, b\.exp_avg$"):
+        load_moments(other, others, state)
+
+
+def test_gradients_are_clipped():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    assert descend(torch.optim.SGD([parameter], 1.0), parameter @ torch.tensor([3.0, 4.0]), 1.0).item() == 5
+    assert parameter.tolist() == pytest.approx([-0.6, -0.8])
+
+
+def test_perceptrons_start_as_asked():
+    net = perceptron(3, (8, 8), 2, torch.Generator().manual_seed(0), activation="tanh", orthogonal_gains=(2, 0.5))
+    first, last = net[0].weight, net[-1].weight
+    torch.testing.assert_close(first.T @ first, 4 * torch.eye(3))
+    torch.testing.assert_close(last @ last.T, 0.25 * torch.eye(2))
+    assert [type(layer).__name__ for layer in net] == ["Linear", "Tanh", "Linear", "Tanh", "Linear"]
+    plain = perceptron(100, (4000,), 1, torch.Generator().manual_seed(0), norm=True)
+    assert plain[0].weight.abs().max().item() == pytest.approx(0.1, abs=1e-4)
+    assert plain[0].weight.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.01)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample(Settings):
+    number: float = 1.0
+    count: int | None = None
+    kind: Literal["a", "b"] = "a"
+    flag: bool = False
+    widths: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.at_least(1, "count")
+
+
+def test_settings_go_through_json():
+    settings = Sample.from_options({"number": 3, "count": 2, "widths": [4]})
+    assert settings == Sample(3, 2, widths=(4,))
+    assert Sample.from_options(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"number": "x"}, "number must be a number, not 'x'"),
+        ({"count": True}, "count must be an integer or None, not True"),
+        ({"count": 0}, "count must be at least 1, not 0"),
+        ({"kind": "c"}, "kind must be one of a, b, not 'c'"),
+        ({"flag": 1}, "flag must be true or false, not 1"),
+        ({"widths": [1, "x"]}, r"widths must be a list, each entry an integer, not \(1, 'x'\)"),
+        ({"other": 1}, r"no setting 'other'; see .*Sample for all"),
+    ],
+)
+def test_settings_that_cannot_be(options, message):
+    with pytest.raises(AgentError, match=message):
+        Sample.from_options(options)
 
 
 def test_mismatches_are_all_named():

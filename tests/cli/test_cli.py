@@ -150,14 +150,17 @@ main()
 
 
 def test_quickstart(run_cli, tmp_path):
-    child = run_cli("quickstart")
+    child = run_cli("quickstart", "--steps", 2100)  # all but 25 steps of every slot at random
     assert child.returncode == 0, child.stderr
-    valid((tmp_path / "quickstart" / "results.json").read_text(), "results-1")
-    for line, name in zip(
-        child.stdout.splitlines()[-3:], ("results.json", "scores.png", "walker-walk.mp4"), strict=True
-    ):
+    valid((tmp_path / "quickstart" / "run" / "results.json").read_text(), "results-1")
+    names = ("run/results.json", "run/curves.png", "before.mp4", "after.mp4", "run/checkpoint/agent")
+    for line, name in zip(child.stdout.splitlines()[-5:], names, strict=True):
         assert line.endswith(f"quickstart/{name}")
-        assert (tmp_path / "quickstart" / name).stat().st_size > 1000
+        path = tmp_path / "quickstart" / name
+        assert path.is_dir() or path.stat().st_size > 1000
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    assert "other holds something else" in run_cli("quickstart", "--out", "other").stderr
 
 
 def test_results(run_cli, tmp_path):

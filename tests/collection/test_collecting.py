@@ -23,7 +23,7 @@ QUICK = ["mujoco-reacher", "pygame-point-maze-var2", "og-point-arena"]
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def test_collect_does_not_depend_on_workers_or_other_tasks(tmp_path):
@@ -58,6 +58,54 @@ def test_a_damaged_file_is_not_taken_for_finished(tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DemosError, match="is damaged"):
         collect(QUICK[0], tmp_path, episodes=2, progress=False)
+
+
+def test_frames_are_of_the_observations(tmp_path):
+    """Each is what the environment shows; they are added to files that are there, and drawn once."""
+    import gymnasium
+
+    name = "pygame-point-maze-var2"
+    collect(name, tmp_path, episodes=2, progress=False)
+    states = contents(tmp_path)
+    (result,) = collect(name, tmp_path, episodes=2, frames=32, progress=False)
+    assert (result.status, result.attempts) == ("kept", 0)
+    drawn = contents(tmp_path)
+    assert states.items() < drawn.items()
+    assert set(drawn) == {f"{name}.h5", f"{name}.frames.h5"}
+    item = load_demos(name, root=tmp_path)[name]
+    assert item.frame_file.versions == item.info.versions
+    for index, episode in enumerate(item):
+        frames = item.frames(index)
+        assert frames.shape == (len(episode) + 1, 32, 32, 3)
+        env = gymnasium.make(item.task.id, obs_type="rgb", render_size=32)
+        np.testing.assert_array_equal(frames[0], env.reset(seed=episode.reset_seed)[0])
+        for step in range(3):
+            np.testing.assert_array_equal(frames[step + 1], env.step(episode.action[step])[0])
+        env.close()
+    with pytest.raises(InputError, match="was drawn otherwise"):
+        collect(name, tmp_path, episodes=2, frames=48, progress=False)
+    collect(name, tmp_path, episodes=2, frames=32, progress=False)
+    assert contents(tmp_path) == drawn
+    collect(name, tmp_path / "at-once", episodes=2, frames=32, progress=False)
+    assert contents(tmp_path / "at-once") == drawn
+    collect(name, tmp_path, episodes=1, overwrite=True, progress=False)
+    assert set(contents(tmp_path)) == {f"{name}.h5"}, "the frames were of the file that was replaced"
+
+
+def test_what_goes_otherwise_is_not_drawn(tmp_path):
+    import h5py
+
+    collect(QUICK[0], tmp_path, episodes=1, progress=False)
+    with h5py.File(tmp_path / f"{QUICK[0]}.h5", "a") as file:
+        file["observation"][7] += 1
+    with pytest.raises(
+        DemosError, match="episode 0 cannot be drawn: played again, it goes otherwise from observation 7"
+    ):
+        collect(QUICK[0], tmp_path, episodes=1, frames=16, progress=False)
+    assert set(contents(tmp_path)) == {f"{QUICK[0]}.h5"}
+    for wrong in ({"frames": 8}, {"frames": 64, "encoding": "tiff"}):
+        with pytest.raises(InputError, match="frames must be encoded as"):
+            collect(QUICK[1], tmp_path, progress=False, **wrong)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +304,8 @@ def test_commands_of_the_hub(tmp_path, run_cli):
     cache = {"NEWT_BENCH_DEMOS": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     listed = run_cli("demos", "list", "--tasks", "walker-run", **cache)
     assert listed.returncode == 0
-    assert listed.stdout.splitlines()[1].split() == ["walker-run", "nicklashansen/mmbench", "?", "?", "no"]
+    assert listed.stdout.splitlines()[1].split() == ["walker-run", "nicklashansen/mmbench", "?", "?", "?", "no"]
+    assert "is not pinned" in listed.stderr
     assert json.loads(run_cli("demos", "list", "--tasks", "walker-run", "--json", **cache).stdout)[0]["cached"] is False
     failed = run_cli("demos", "download", "--tasks", "walker-run", **cache)
     assert (failed.returncode, failed.stdout) == (1, "")

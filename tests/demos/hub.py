@@ -103,6 +103,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.server.requests.append(("GET", self.path, wanted))
+        if match := re.fullmatch(r"/api/datasets/([\w.-]+/[\w.-]+)/revision/([^/?]+)", unquote(self.path)):
+            known = self.server.repositories.get(match[1], {})
+            commit = self.server.branches.get(match[1], {}).get(match[2], match[2])
+            if commit not in known:
+                self.refuse(404, "RevisionNotFound" if known else "RepoNotFound")
+                return
+            files = [{"rfilename": name} for name in known[commit]]
+            self.answer(200, {"id": match[1], "sha": commit, "siblings": files, "private": False})
+            return
         if self.path.startswith("/api/datasets/"):
             self.refuse(401)
             return

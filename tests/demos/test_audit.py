@@ -195,7 +195,7 @@ ATTACKS = {
     offsets_beyond: "offsets do not rise",
     offsets_negative: "offsets do not rise",
     missing: "dataset 'reset_seed' is missing",
-    another_format: "no file of demonstrations",
+    another_format: "no file of the format newt-bench-demos",
     odd_version: "'format_version' is not a whole number",
     number_as_text: "'task' is not text",
     many_texts: "'task' is not text",

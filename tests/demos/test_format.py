@@ -17,6 +17,7 @@ import newt_bench
 from newt_bench.demos import DemoFile, Demos, Episode, load_demos, validate, write_demos
 from newt_bench.demos.validation import require_complete
 from newt_bench.errors import DemosError, InputError
+from newt_bench.replay import Replay
 from tests.conftest import DATA
 from tests.demos.conftest import info_of
 
@@ -232,3 +233,32 @@ def test_repr(folder):
     demos = newt_bench.load_demos(root=folder)
     assert isinstance(demos, Demos)
     assert repr(demos) == "Demos(2 tasks, 6 episodes, 2100 steps)"
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_straight_into_a_replay_buffer(recorded, tmp_path, compression):
+    """All of it, under the tasks' indices; arrays that were read before are used, and others are not kept."""
+    for name, episodes in recorded.items():
+        write_demos(tmp_path / f"{name}.h5", info_of(name), episodes, compression)
+    demos = load_demos(list(recorded), root=tmp_path)
+    read_before = demos["pygame-cowboy"].observation
+    replay = demos.to_replay(horizon=2, sampling="task")
+    assert (replay.num_episodes, replay.num_steps) == (6, demos.steps)
+    assert replay.capacity == demos.steps + 6
+    held, start = replay.state(), 0
+    for number, episodes in enumerate(recorded.values()):
+        assert (held["episodes"][3 * number : 3 * number + 3, 2] == number).all()
+        for episode in episodes:
+            rows = slice(start, start + len(episode) + 1)
+            obs, action = held["obs"][rows], held["action"][rows]
+            width, action_width = episode.observation.shape[1], episode.action.shape[1]
+            np.testing.assert_array_equal(obs[:, :width], episode.observation)
+            np.testing.assert_array_equal(action[1:, :action_width], episode.action)
+            np.testing.assert_array_equal(held["reward"][rows][1:], episode.reward)
+            assert not obs[:, width:].any()
+            assert not action[:, action_width:].any()
+            start = rows.stop
+    assert demos["pygame-cowboy"].observation is read_before
+    assert "observation" not in vars(demos["pygame-point-maze-var1"])
+    with pytest.raises(InputError, match="do not fit rows of"):
+        demos["pygame-point-maze-var1"].add_to(Replay(5000, 1, 1))

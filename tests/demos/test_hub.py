@@ -12,7 +12,9 @@ import pytest
 import newt_bench
 from newt_bench.demos import download_demos, hub, load_demos
 from newt_bench.demos.manifest import Entry, Manifest, parse_manifest
+from newt_bench.demos.publishing import pin
 from newt_bench.errors import DemosError, DownloadError, InputError
+from tests.conftest import REPOSITORY as CHECKOUT
 from tests.demos.hub import HEAD, Hub
 from tests.demos.published import write_published
 
@@ -235,11 +237,54 @@ def test_published_files_are_converted(server, recorded, tmp_path):
     assert demos[NAME].info.policy["name"] == "published at nicklashansen/mmbench"
     assert demos[NAME].info.policy["revision"] == HEAD
     assert len(server.requests) == 2
-    assert {n for n in cached(tmp_path) if not n.startswith(".hub")} == {f"nicklashansen--mmbench/{NAME}.h5"}
+    assert {n for n in cached(tmp_path) if not n.startswith(".hub")} == {f"nicklashansen--mmbench/main/{NAME}.h5"}
     assert not [n for n in cached(tmp_path) if n.endswith(".pt") or "blobs" in n]
     server.requests.clear()
     newt_bench.load_demos(NAME)
     assert not server.requests
+
+
+def test_published_files_are_pinned(server, recorded, tmp_path, monkeypatch):
+    """By one command, which changes one line; what was downloaded before is not taken for the pinned commit's."""
+    published(server, recorded, tmp_path)
+    load_demos(NAME)
+    text = (CHECKOUT / "demos" / "manifest.toml").read_text()
+    (tmp_path / "manifest.toml").write_text(text)
+    found = pin(tmp_path / "manifest.toml")
+    assert (found.repository, found.revision, found.pinned) == ("nicklashansen/mmbench", HEAD, True)
+    changed = (tmp_path / "manifest.toml").read_text()
+    lines = [(a, b) for a, b in zip(text.splitlines(), changed.splitlines(), strict=True) if a != b]
+    assert lines == [('revision = "main"', f'revision = "{HEAD}"')]
+    assert parse_manifest(changed, "x")[1] == ("nicklashansen/mmbench", HEAD)
+    assert parse_manifest(changed, "x")[0] == parse_manifest(text, "x")[0]
+    server.add("nicklashansen/mmbench", {f"{NAME}.pt": b"moved on"}, OTHER)
+    assert pin(tmp_path / "manifest.toml").revision == OTHER
+    assert pin(tmp_path / "manifest.toml", HEAD).revision == HEAD
+    monkeypatch.setattr(hub, "packaged_manifest", lambda: parse_manifest(changed, "x"))
+    assert len(load_demos(NAME)[NAME]) == 3
+    assert {n for n in cached(tmp_path) if n.endswith(".h5")} == {
+        f"nicklashansen--mmbench/{revision}/{NAME}.h5" for revision in ("main", HEAD)
+    }
+
+
+def test_pinning_says_what_is_wrong(server, tmp_path):
+    path = tmp_path / "manifest.toml"
+    with pytest.raises(DemosError, match="cannot be read"):
+        pin(path)
+    path.write_text('format = 1\nrepository = "a/b"\nrevision = "main"\n')
+    with pytest.raises(DemosError, match=r"has no table \[published\]"):
+        pin(path)
+    before = '[published]\nrepository = "nicklashansen/mmbench"\nrevision = "main"\n'
+    path.write_text('format = 1\nrepository = "a/b"\nrevision = "main"\n' + before)
+    with pytest.raises(DownloadError, match=r"its commit cannot be found out. There is no such repository"):
+        pin(path)
+    server.add("nicklashansen/mmbench", {})
+    with pytest.raises(DownloadError, match="It has no such revision"):
+        pin(path, "v9")
+    assert path.read_text().endswith(before)
+    path.write_text('format = 1\nrepository = "a/b"\nrevision = "main"\n' + before.replace("main", "../x"))
+    with pytest.raises(DemosError, match=r"published: '\.\./x' is not a revision"):
+        pin(path)
 
 
 def test_published_files_are_checked(server, recorded, tmp_path):

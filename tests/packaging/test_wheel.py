@@ -19,7 +19,7 @@ from tests.conftest import REPOSITORY
 pytestmark = pytest.mark.packaging
 
 DOMAIN_EXTRAS = ("dmcontrol", "metaworld", "maniskill", "mujoco", "box2d", "robodesk", "ogbench", "arcade", "atari")
-OTHER_EXTRAS = ("agents", "language", "demos", "minari", "ray", "media")
+OTHER_EXTRAS = ("agents", "language", "demos", "minari", "lerobot", "ray", "media", "sb3")
 
 
 def run(*command: object, cwd: Path, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -75,7 +75,7 @@ def requirements(wheel) -> list[Requirement]:
         metadata = Parser().parsestr(archive.read(name).decode())
     assert metadata["Requires-Python"] == "<3.13,>=3.10"
     assert metadata["License-Expression"] == "MIT"
-    assert {*DOMAIN_EXTRAS, *OTHER_EXTRAS, "all", "dev"} == set(metadata.get_all("Provides-Extra"))
+    assert {*DOMAIN_EXTRAS, *OTHER_EXTRAS, "all", "docs", "dev"} == set(metadata.get_all("Provides-Extra"))
     return [Requirement(line) for line in metadata.get_all("Requires-Dist")]
 
 
@@ -111,7 +111,7 @@ def test_physics_is_pinned_in_every_extra_that_needs_it(requirements):
                 assert specifier == pins[name], (extra, name)
                 seen.add(name)
     assert seen == set(pins)
-    for extra in ("maniskill", "agents", "language"):
+    for extra in ("maniskill", "agents", "language", "sb3"):
         assert "<2.14" in of_extra(requirements, extra)["torch"]
     core = {r.name: str(r.specifier) for r in requirements if r.marker is None}
     assert core["gymnasium"] == "<2,>=1.1"

@@ -40,7 +40,11 @@ def test_subsequences_are_consecutive_and_stay_within_one_episode(sampling):
 
 @pytest.mark.parametrize(
     ("sampling", "shares"),
-    [("episode", [1 / 3, 1 / 3, 1 / 3]), ("transition", [3 / 69, 18 / 69, 48 / 69]), ("task", [1 / 2, 1 / 4, 1 / 4])],
+    [
+        ("episode", [1 / 3, 1 / 3, 1 / 3]),
+        ("transition", [3 / 69, 18 / 69, 48 / 69]),
+        ("task", [1 / 2, 9 / 66, 24 / 66]),
+    ],
 )
 def test_how_often_episodes_are_drawn(sampling, shares):
     drawn = filled(sampling).sample(60_000, np.random.default_rng(1))
@@ -51,6 +55,36 @@ def test_how_often_episodes_are_drawn(sampling, shares):
         assert share == pytest.approx([1 / positions] * positions, abs=0.02)
 
 
+@pytest.mark.parametrize("steps", [1, 3, 8])
+@pytest.mark.parametrize("sampling", ["episode", "transition", "task"])
+def test_transitions_are_those_of_a_loop_over_the_episodes(steps, sampling):
+    rng, discount = np.random.default_rng(0), np.array([0.9, 0.5, 0.99])
+    replay = Replay(83, 1, 2, horizon=1, sampling=sampling)
+    wanted = {}
+    for number in range(40):
+        length, task = int(rng.integers(1, 12)), number % 3
+        obs = (100 * number + np.arange(length + 1, dtype=np.float32))[:, None]
+        action, reward = (rng.normal(size=shape).astype(np.float32) for shape in ((length, 2), (length,)))
+        replay.add(Episode(task, obs, action, reward))
+        for t in range(length):
+            count = min(steps, length - t)
+            total = sum(discount[task] ** j * float(reward[t + j]) for j in range(count))
+            wanted[float(obs[t, 0])] = (action[t], total, float(obs[t + count, 0]), count, task)
+    drawn = replay.sample_transitions(2_000, rng, discount=discount, steps=steps)
+    held = {start for start in wanted if start // 100 >= 40 - replay.num_episodes}
+    assert set(drawn.obs[:, 0].tolist()) == held  # every step of every episode held, the last ones too
+    for k, start in enumerate(drawn.obs[:, 0].tolist()):
+        action, total, following, count, task = wanted[start]
+        np.testing.assert_array_equal(drawn.action[k], action)
+        assert drawn.reward[k] == pytest.approx(total, rel=1e-5, abs=1e-6)
+        assert (drawn.next_obs[k, 0], drawn.steps[k], drawn.task[k]) == (following, count, task)
+
+
+def test_a_transition_has_a_step():
+    with pytest.raises(InputError, match="1 step or more, not 0"):
+        filled().sample_transitions(1, np.random.default_rng(0), discount=np.ones(2), steps=0)
+
+
 def test_the_oldest_make_room():
     replay = Replay(20, 2, 1)
     for number in range(5):
@@ -59,6 +93,46 @@ def test_the_oldest_make_room():
     assert replay.num_steps == 15
     replay.add(episode(9, 19))
     assert replay.num_episodes == 1
+
+
+def joined(episodes: list[Episode]) -> tuple:
+    """Flat arrays and lengths of episodes of one task."""
+    arrays = [np.concatenate([getattr(e, name) for e in episodes]) for name in ("obs", "action", "reward")]
+    return (episodes[0].task, *arrays, np.array([len(e) for e in episodes]))
+
+
+@pytest.mark.parametrize("capacity", [31, 64, 1000])
+def test_many_episodes_at_once_are_taken_in_as_one_by_one(capacity):
+    """The same rows, the same draws, also where the ring goes round several times within one call."""
+    rng = np.random.default_rng(0)
+    single, bulk = (Replay(capacity, 3, 2) for _ in range(2))
+    for number in range(12):
+        lengths = rng.choice([3, 7, 7, 7, 30], size=rng.integers(1, 9))
+        episodes = [episode(10 * number + k, int(length), number % 3) for k, length in enumerate(lengths)]
+        for one in episodes:
+            single.add(one)
+        bulk.extend(*joined(episodes))
+        for name, value in single.state().items():
+            np.testing.assert_array_equal(bulk.state()[name], value, err_msg=name)
+        a, b = (buffer.sample(16, np.random.default_rng(number)) for buffer in (single, bulk))
+        np.testing.assert_array_equal(a.obs, b.obs)
+        np.testing.assert_array_equal(a.action, b.action)
+
+
+def test_what_does_not_fit_together_changes_nothing():
+    replay = filled()
+    before = replay.state()
+    task, obs, action, reward, lengths = joined([episode(7, 5), episode(8, 9)])
+    for wrong, message in (
+        ((obs[1:], action, reward, lengths), "15 observations, 14 actions and 14 rewards do not make 2 episodes of 14"),
+        ((obs, action[1:], reward, lengths), "13 actions"),
+        ((obs, action, reward, np.array([12, 2])), "2 steps does not fit"),
+        ((obs, action, reward, np.array([5, 8])), "2 episodes of 13 steps"),
+    ):
+        with pytest.raises(InputError, match=message):
+            replay.extend(task, *wrong)
+    for name, value in before.items():
+        np.testing.assert_array_equal(replay.state()[name], value)
 
 
 def test_narrow_episodes_are_padded_with_zeros_even_over_old_rows():

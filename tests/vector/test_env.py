@@ -288,17 +288,6 @@ def test_works_with_gymnasiums_wrappers():
     envs.close()
 
 
-def test_workers_import_their_own_simulators_only():
-    envs = make_vec(["walker-run", "lunarlander-hover"], num_workers=2)
-    for share, pid in zip(envs.workers, envs.worker_pids, strict=True):
-        with open(f"/proc/{pid}/maps") as file:
-            libraries = file.read()
-        names = {envs._layout.slots[slot].task.domain for slot in share}
-        assert ("libmujoco" in libraries) == ("dmcontrol" in names)
-        assert ("_Box2D" in libraries) == ("box2d" in names)
-    envs.close()
-
-
 def test_options_reach_the_environments():
     plain, variant = (play(30, "atari-pong", env_options=options) for options in (None, {"joystick": "deadzone"}))
     assert any((a[0] != b[0]).any() for a, b in zip(plain[1:], variant[1:], strict=True))
@@ -328,7 +317,7 @@ def test_bad_input(arguments, error, message):
 def test_what_a_worker_cannot_build_is_the_environments_own_error(monkeypatch, tmp_path):
     monkeypatch.setenv("NEWT_BENCH_ASSETS", str(tmp_path))
     with pytest.raises(MissingAssetsError, match="newt-bench assets download"):
-        make_vec(["pygame-pong", "ms-pick-apple"], num_workers=2)
+        make_vec(["pygame-pong", "ms-pick-apple"], num_workers=2, context="spawn")  # away from what was imported before
 
 
 def test_refused_calls_change_nothing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,13 +20,14 @@ from newt_bench.agents.newt.learner import Learner
 from newt_bench.agents.newt.losses import Batch
 from newt_bench.agents.newt.model import WorldModel
 from newt_bench.agents.newt.perception import Perception
+from newt_bench.agents.shared.agent_files import Found, read_agent, write_agent, write_training
+from newt_bench.agents.shared.conditioning import TaskTexts
 from newt_bench.agents.shared.distributed import TorchTeam, rank_and_world, total
 from newt_bench.agents.shared.randomness import Randomness
 from newt_bench.agents.team import Team
 from newt_bench.atomic import atomic_folder
 from newt_bench.catalogue import Task
-from newt_bench.errors import AgentError
-from newt_bench.language import CLIP_MODEL, TextEncoder, text_encoder
+from newt_bench.language import TextEncoder
 from newt_bench.replay import Episode, Recorder, Replay
 
 __all__ = ["NewtAgent"]
@@ -55,8 +56,13 @@ class NewtAgent(Agent):
         learner: The optimisers.
         steps: Environment steps observed, summed over slots.
         pretrained: Whether the policy prior has learned something before the first step.
-        text_encoder: Name of what made the embeddings, or None if there are none.
+        texts: What makes the embeddings; its `name` is None if there are none.
     """
+
+    #: Format of its checkpoints.
+    FORMAT: ClassVar[str] = "newt-bench/newt-1"
+    #: Its hyper-parameters.
+    CONFIG: ClassVar[type[NewtConfig]] = NewtConfig
 
     def __init__(
         self,
@@ -72,25 +78,25 @@ class NewtAgent(Agent):
     ) -> None:
         super().__init__(tasks, seed)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._encoder, self._replay_folder = encoder, Path(replay_folder) if replay_folder else None
+        self.texts = TaskTexts(encoder)
+        self._replay_folder = Path(replay_folder) if replay_folder else None
         self.steps, self.pretrained = 0, False
-        self.text_encoder: str | None = None
         if checkpoint is not None:
             self._restore(Path(checkpoint), options)
         else:
-            given = (config or NewtConfig()).to_dict() | options
-            self.config = NewtConfig.from_options(given).resolved(len(self.tasks))
+            given = (config or self.CONFIG()).to_dict() | options
+            self.config = self.CONFIG.from_options(given).resolved(len(self.tasks))
             self._build(self._embed(self.tasks))
         self._start()
 
     # What the agent is made of
 
     def _restore(self, folder: Path, options: Mapping[str, Any]) -> None:
-        found = checkpoint.read(folder, self.tasks)
-        self.config = NewtConfig.from_options({**found.config, **options})
-        self.steps, self.pretrained, self.text_encoder = found.steps, True, found.text_encoder
-        self._build(found.embeddings)
-        checkpoint.load_weights(self.model, found, folder)
+        found = read_agent(folder, self.FORMAT, self.tasks)
+        self.config = self.CONFIG.from_options({**found.config, **options})
+        self.steps, self.pretrained, self.texts.name = found.steps, True, found.text_encoder
+        self._build(_embeddings(found))
+        self.model.load_state_dict(found.fitted(self.model.state_dict(), WorldModel.task_rows))
 
     def _embed(self, tasks: Sequence[Task]) -> Tensor:
         """Embeddings of the tasks: (tasks, width)."""
@@ -98,15 +104,7 @@ class NewtAgent(Agent):
             return torch.zeros(len(tasks), 0)
         if self.config.conditioning == "one-hot":
             return torch.eye(len(tasks))
-        texts = [task.text for task in tasks]
-        encoder = self._encoder or text_encoder(texts, self.text_encoder or CLIP_MODEL)
-        if self.text_encoder not in (None, encoder.name):
-            raise AgentError(
-                f"The agent knows texts by {self.text_encoder}; {encoder.name} does not give the same embeddings"
-            )
-        self.text_encoder = encoder.name
-        embeddings = torch.from_numpy(encoder(texts))
-        return torch.nn.functional.normalize(embeddings) if self.config.normalize_language else embeddings
+        return self.texts.embed(tasks, normalize=self.config.normalize_language)
 
     def _build(self, embeddings: Tensor) -> None:
         self.model = WorldModel(
@@ -131,6 +129,7 @@ class NewtAgent(Agent):
         self._slot_steps = np.zeros(0, np.int64)
         self._total_slots = 0  # of all processes
         self._owed = 0.0
+        self._waiting = False  # for the end of the first episodes
 
     def _randomness(self, purpose: int) -> Randomness:
         return Randomness((self.seed, rank_and_world()[0], purpose), self._device)
@@ -171,7 +170,10 @@ class NewtAgent(Agent):
         if len(self._slot_steps) != len(task):
             self._slot_steps = np.zeros(len(task), np.int64)
         lengths = np.array([t.max_episode_steps for t in self.tasks])
-        return self._slot_steps < self.config.seed_episodes * lengths[task]
+        seeding: NDArray[np.bool_] = self._slot_steps < np.maximum(
+            self.config.seed_episodes * lengths[task], self.config.seed_steps
+        )
+        return seeding
 
     # Learning
 
@@ -195,9 +197,9 @@ class NewtAgent(Agent):
         for episode in self._recorder.record(rows, played, reward, following, last, task):
             if len(episode) >= self.config.horizon:  # shorter ones are pieces, left by a fault
                 self.replay.add(episode)
-        seeding = self._seeding(task).any()
         # Where several processes train together, all of them must do the same updates.
-        if not total(float(seeding)):
+        self._waiting = total(float(self._seeding(task).any())) > 0
+        if not self._waiting or self.config.learn_seed_steps:
             self._owed += self.config.updates_per_step * self._total_slots
         self._slot_steps += 1
         self.steps += self._total_slots
@@ -205,10 +207,10 @@ class NewtAgent(Agent):
     def update(self) -> dict[str, float]:
         """Does the updates that the steps observed since have earned: `updates_per_step` for each.
 
-        Nothing is earned while slots are in their first episodes.
+        Nothing is learned while slots are in their first episodes.
         """
         metrics: dict[str, Tensor] = {}
-        while self._owed >= 1 and self._can_learn():
+        while self._owed >= 1 and not self._waiting and self._can_learn():
             self._owed -= 1
             metrics = self.learner.update(self._batch())
         return {name: float(value) for name, value in metrics.items()}
@@ -250,7 +252,7 @@ class NewtAgent(Agent):
         # A one-hot vector says nothing of a task that it has no place for.
         embeddings = self._embed([task]) if self.config.conditioning == "language" else torch.zeros(1, width)
         self.tasks = (task,)
-        weights = {k: v for k, v in self.model.state_dict().items() if k not in checkpoint.TASK_TENSORS}
+        weights = {k: v for k, v in self.model.state_dict().items() if k not in WorldModel.task_rows}
         self._build(embeddings)
         self.model.load_state_dict(weights, strict=False)
         self.steps, self.pretrained = 0, True
@@ -259,8 +261,8 @@ class NewtAgent(Agent):
     def provenance(self) -> dict[str, Any]:
         """See `Agent.provenance`: what embedded texts and images, and how much was learned."""
         facts: dict[str, Any] = {"steps": self.steps, "updates": self.learner.updates}
-        if self.text_encoder is not None:
-            facts["text_encoder"] = self.text_encoder
+        if self.texts.name is not None:
+            facts["text_encoder"] = self.texts.name
         if self.config.pixels:
             facts["image_encoder"] = self._perception.encoder.name
         return facts
@@ -300,9 +302,17 @@ class NewtAgent(Agent):
     def save(self, folder: Path, *, resumable: bool = True) -> None:
         """See `Agent.save`."""
         with atomic_folder(Path(folder)) as path:
-            checkpoint.write(path, self)
+            write_agent(
+                path,
+                self.FORMAT,
+                config=self.config.to_dict(),
+                tasks=self.tasks,
+                steps=self.steps,
+                text_encoder=self.texts.name,
+                tensors=self.model.state_dict(),
+            )
             if resumable:
-                checkpoint.write_training(path, self)
+                write_training(path, checkpoint.training_state(self))
 
     @classmethod
     def load(cls, folder: Path, tasks: Sequence[Task], seed: int = 0, **options: Any) -> NewtAgent:
@@ -314,6 +324,12 @@ class NewtAgent(Agent):
         agent = cls(tasks, seed, checkpoint=folder, **options)
         checkpoint.load_training(Path(folder), agent)
         return agent
+
+
+def _embeddings(found: Found) -> Tensor:
+    """Task embeddings of a checkpoint, for the tasks asked for; none if it has none."""
+    table = found.tensors.get("embeddings")
+    return torch.zeros(len(found.rows), 0) if table is None else table[list(found.rows)]
 
 
 def _numpy(actions: Tensor) -> NDArray[np.float32]:

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from newt_bench.agents.newt import checkpoint
+from newt_bench.agents.newt.agent import NewtAgent
 from newt_bench.agents.newt.config import SIZES, NetworkSize, NewtConfig
 from newt_bench.agents.newt.model import WorldModel
-from newt_bench.agents.shared.checkpoints import CONFIG, WEIGHTS, write_tensors
-from newt_bench.atomic import atomic_folder, write_text
+from newt_bench.agents.shared.agent_files import write_agent
+from newt_bench.atomic import atomic_folder
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task
 from newt_bench.errors import AgentError
 from newt_bench.language import CLIP_MODEL, TEXT_FEATURES
@@ -64,9 +64,15 @@ def import_checkpoint(file: Path, folder: Path, tasks: Sequence[Task], steps: in
         tensors[ours] = parts.convert(released)
     tensors["embeddings"] = embeddings
     with atomic_folder(Path(folder)) as path:
-        write_tensors(path / WEIGHTS, tensors)
-        encoder = CLIP_MODEL if width else None
-        write_text(path / CONFIG, checkpoint.as_json(checkpoint.description(config.to_dict(), tasks, steps, encoder)))
+        write_agent(
+            path,
+            NewtAgent.FORMAT,
+            config=config.to_dict(),
+            tasks=tasks,
+            steps=steps,
+            text_encoder=CLIP_MODEL if width else None,
+            tensors=tensors,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from newt_bench.errors import AgentError
 
-__all__ = ["SIZES", "NetworkSize", "NewtConfig", "Size"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-Size = Literal["S", "B", "L", "XL"]
+__all__ = ["SIZES", "NetworkSize", "NewtConfig"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,7 @@ class NewtConfig:
     """Hyper-parameters. Defaults are the published ones (arXiv 2511.19584).
 
     Attributes:
-        size: Size of the networks; None means B for one task and L for several.
+        size: Size of the networks, one of `SIZES`; None means B for one task and L for several.
         network: Widths and depths, where `size` does not do.
         conditioning: What tells tasks apart: the `language` embedding, a `one-hot` vector, or `none`.
             None means `none` for one task and `language` for several.
@@ -60,6 +61,8 @@ class NewtConfig:
         batch_size: Subsequences per update.
         horizon: Steps of the model's rollout, in learning and in planning.
         rho: Weight of a step in the losses relative to the step before.
+        time_weights: Whether losses are sums over steps with weights that add up to 1 (`sum`), or means over steps
+            with weights that begin at 1 (`mean`).
         consistency_coef: Weight of the latent prediction loss.
         reward_coef: Weight of the reward loss.
         value_coef: Weight of the value loss.
@@ -70,6 +73,7 @@ class NewtConfig:
         learning_rate: Adam's.
         encoder_lr_scale: The encoder's learning rate relative to that.
         max_grad_norm: Clipping of the global gradient norm, for model and policy each.
+        q_dropout: Part of the critics' first hidden entries that is dropped in learning.
         tau: Rate at which target critics and the running scale follow.
         target: `target` takes TD targets from the target critics. `online` takes them from the online ones,
             which the published release does in effect when it compiles (its default).
@@ -79,11 +83,13 @@ class NewtConfig:
 
         replay_capacity: Steps held by each of the two buffers.
         replay_sampling: What is drawn uniformly: `episode` (then a position; the published behaviour),
-            `transition`, or `task` (then an episode, then a position).
+            `transition`, or `task` (then any position of its episodes).
         demo_fraction: Part of an online batch that comes from demonstrations, where there are any.
         updates_per_step: Updates per environment step, summed over all environments.
         seed_episodes: Each environment's first steps, as episodes' worth, are played without planning, by the
             policy prior if pretrained and else uniformly at random. Learning starts thereafter.
+        seed_steps: The least number of such steps.
+        learn_seed_steps: Whether those steps earn updates too, done all at once when they are over.
 
         planning: Whether to plan; else the policy prior acts alone.
         deterministic: Whether evaluation plays the mean plan instead of drawing an elite.
@@ -102,7 +108,9 @@ class NewtConfig:
             the policy prior through the model.
     """
 
-    size: Size | None = None
+    SIZES: ClassVar[Mapping[str, NetworkSize]] = SIZES
+
+    size: str | None = None
     network: NetworkSize | None = None
     conditioning: Literal["language", "one-hot", "none"] | None = None
     normalize_language: bool = False
@@ -116,6 +124,7 @@ class NewtConfig:
     batch_size: int = 1024
     horizon: int = 3
     rho: float = 0.5
+    time_weights: Literal["sum", "mean"] = "sum"
     consistency_coef: float = 20.0
     reward_coef: float = 0.1
     value_coef: float = 0.1
@@ -125,6 +134,7 @@ class NewtConfig:
     learning_rate: float = 3e-4
     encoder_lr_scale: float = 0.3
     max_grad_norm: float = 20.0
+    q_dropout: float = 0.0
     tau: float = 0.01
     target: Literal["target", "online"] = "target"
     warmup_updates: int = 5_000
@@ -135,6 +145,8 @@ class NewtConfig:
     demo_fraction: float = 0.5
     updates_per_step: float = 0.075
     seed_episodes: int = 5
+    seed_steps: int = 0
+    learn_seed_steps: bool = False
 
     planning: bool = True
     deterministic: bool = False
@@ -154,8 +166,8 @@ class NewtConfig:
         self._check()
 
     def _check(self) -> None:
-        if self.size is not None and self.size not in SIZES:
-            raise AgentError(f"size must be one of {', '.join(SIZES)}, not {self.size!r}")
+        if self.size is not None and self.size not in self.SIZES:
+            raise AgentError(f"size must be one of {', '.join(self.SIZES)}, not {self.size!r}")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise AgentError(f"{name} must be one of {', '.join(map(str, known))}, not {getattr(self, name)!r}")
@@ -163,12 +175,14 @@ class NewtConfig:
             raise AgentError(f"latent_dim {self.network.latent_dim} is not a multiple of the group size {self.group}")
         if not 0 <= self.num_policy_samples < self.num_samples or not 1 <= self.num_elites <= self.num_samples:
             raise AgentError("Planning needs num_policy_samples < num_samples and num_elites <= num_samples")
+        if not 0 <= self.q_dropout < 1:
+            raise AgentError(f"q_dropout must be at least 0 and below 1, not {self.q_dropout!r}")
         for name in _POSITIVE:
             if not getattr(self, name) >= 1:
                 raise AgentError(f"{name} must be at least 1, not {getattr(self, name)!r}")
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> NewtConfig:
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
         """Makes a configuration of named values.
 
         Raises:
@@ -176,23 +190,27 @@ class NewtConfig:
         """
         unknown = sorted(set(options) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
-            raise AgentError(f"Newt has no setting {', '.join(map(repr, unknown))}; see NewtConfig for all of them")
+            raise AgentError(f"There is no setting {', '.join(map(repr, unknown))}; see {cls.__name__} for all of them")
         network = options.get("network")
         if isinstance(network, Mapping):  # as read from JSON or TOML
             options = {**options, "network": NetworkSize(**network)}
         return cls(**options)
 
-    def resolved(self, num_tasks: int) -> NewtConfig:
+    def resolved(self, num_tasks: int) -> Self:
         """This configuration with everything that depends on the number of tasks filled in."""
         several = num_tasks > 1
-        size: Size = self.size or ("L" if several else "B")
+        size = self.size or self.default_size(several=several)
         return dataclasses.replace(
             self,
             size=size,
-            network=self.network or SIZES[size],
+            network=self.network or self.SIZES[size],
             conditioning=self.conditioning or ("language" if several else "none"),
             constrained_planning=several if self.constrained_planning is None else self.constrained_planning,
         )
+
+    def default_size(self, *, several: bool) -> str:
+        """The size of networks for one task or several."""
+        return "L" if several else "B"
 
     @property
     def dims(self) -> NetworkSize:
@@ -205,7 +223,7 @@ class NewtConfig:
             return self.network
         if self.size is None:
             raise AgentError("The size of the networks is not chosen; set `size`")
-        return SIZES[self.size]
+        return self.SIZES[self.size]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-compatible dictionary, that `from_options` reads."""
@@ -215,6 +233,7 @@ class NewtConfig:
 _CHOICES: Mapping[str, tuple[Any, ...]] = {
     "conditioning": (None, "language", "one-hot", "none"),
     "target": ("target", "online"),
+    "time_weights": ("sum", "mean"),
     "replay_sampling": ("episode", "transition", "task"),
 }
 _POSITIVE = ("batch_size", "horizon", "iterations", "open_loop", "replay_capacity", "bins")

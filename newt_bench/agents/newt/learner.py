@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from newt_bench.agents.newt.losses import Batch, RunningScale, model_loss, policy_loss
 from newt_bench.agents.newt.model import WorldModel
-from newt_bench.agents.shared.distributed import average_gradients
+from newt_bench.agents.shared.optimizers import descend, load_moments, moments
 from newt_bench.agents.shared.randomness import Randomness
 from newt_bench.errors import AgentError
 
@@ -64,9 +64,8 @@ class Learner:
     def state(self) -> dict[str, Tensor]:
         """Moments, steps and running scale, as tensors by name."""
         state = {"scale": self.scale.value, "updates": torch.tensor(self.updates)}
-        for name, parameter, optimizer in self._slots():
-            for key, value in optimizer.state.get(parameter, {}).items():
-                state[f"{name}.{key}"] = value
+        for optimizer, parameters in self._stepped():
+            state |= moments(optimizer, parameters)
         return state
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -75,45 +74,25 @@ class Learner:
         Raises:
             AgentError: Something is missing or of another shape.
         """
-        problems = [name for name in ("scale", "updates") if name not in state]
-        for name, parameter, optimizer in self._slots():
-            found = {key: state.get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
-            if all(value is None for value in found.values()):
-                continue  # not stepped yet
-            problems += [
-                f"{name}.{key}"
-                for key, value in found.items()
-                if value is None or (key != "step" and value.shape != parameter.shape)
-            ]
-            optimizer.state[parameter] = {
-                key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
-                for key, value in found.items()
-                if value is not None
-            }
-        if problems:
-            raise AgentError(f"The training state lacks, or has in another shape: {', '.join(problems)}")
+        missing = [name for name in ("scale", "updates") if name not in state]
+        if missing:
+            raise AgentError(f"The training state lacks {', '.join(missing)}")
+        for optimizer, parameters in self._stepped():
+            load_moments(optimizer, parameters, state)
         self.updates = int(state["updates"])
         self.scale.value.copy_(state["scale"])
 
     def _step(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
         factor = min(1.0, (self.updates + 1) / self.model.config.warmup_updates) if self.warmup else 1.0
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         for group in optimizer.param_groups:
             group["lr"] = self._rates[id(group)] * factor
-        loss.backward()
-        average_gradients(parameters)
-        norm = nn.utils.clip_grad_norm_(parameters, self.model.config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return norm
+        return descend(optimizer, loss, self.model.config.max_grad_norm)
 
     def _groups(self) -> Iterable[dict[str, Any]]:
         return [*self._optimizer.param_groups, *self._policy_optimizer.param_groups]
 
-    def _slots(self) -> Iterable[tuple[str, Tensor, torch.optim.Optimizer]]:
-        """Name, parameter and optimiser of everything that has moments."""
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad:
-                yield f"model.{name}", parameter, self._optimizer
-        for name, parameter in self.model.policy.named_parameters():
-            yield f"policy.{name}", parameter, self._policy_optimizer
+    def _stepped(self) -> Iterable[tuple[torch.optim.Optimizer, dict[str, Tensor]]]:
+        """Each optimiser with its parameters by name."""
+        model, policy = self.model.named_parameters(), self.model.policy.named_parameters()
+        yield self._optimizer, {f"model.{name}": p for name, p in model if p.requires_grad}
+        yield self._policy_optimizer, {f"policy.{name}": p for name, p in policy}

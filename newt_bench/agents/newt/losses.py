@@ -7,12 +7,14 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
+from newt_bench.agents.newt.config import NewtConfig
 from newt_bench.agents.newt.model import Context, PolicySample, WorldModel
 from newt_bench.agents.shared.distributed import average_
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.shared.tasks import masked_mse
 from newt_bench.catalogue import PADDED_ACTION_DIM
 
-__all__ = ["Batch", "ModelLoss", "RunningScale", "masked_mse", "model_loss", "policy_loss", "td_target", "time_weights"]
+__all__ = ["Batch", "ModelLoss", "RunningScale", "model_loss", "policy_loss", "td_target", "time_weights"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +70,20 @@ class RunningScale(nn.Module):
         self.value.lerp_(average_(high - low).clamp(min=1), self.rate)
 
 
-def time_weights(rho: float, horizon: int, device: torch.device | None = None) -> Tensor:
-    """Weights rho^t of the steps t = 0..H, made to sum to 1: shape (H + 1,)."""
-    weights = rho ** torch.arange(horizon + 1, device=device, dtype=torch.float32)
-    return weights / weights.sum()
+def time_weights(config: NewtConfig, terms: int, horizon: int, device: torch.device | None = None) -> Tensor:
+    """Weights of the steps in a loss, in proportion to rho^t.
+
+    Args:
+        config: Hyper-parameters.
+        terms: Steps that the loss is over.
+        horizon: H, the actions of the model's rollout.
+        device: Where to.
+
+    Returns:
+        Shape (terms,): the first of weights that sum to 1 over t = 0..H; or, where means are wanted, rho^t / terms.
+    """
+    weights = config.rho ** torch.arange(horizon + 1, device=device, dtype=torch.float32)
+    return weights[:terms] / (weights.sum() if config.time_weights == "sum" else terms)
 
 
 @torch.no_grad()
@@ -96,11 +108,6 @@ def td_target(model: WorldModel, following: Tensor, reward: Tensor, context: Con
     return reward + context.discount * q.amin(0)
 
 
-def masked_mse(prediction: Tensor, action: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error over the valid entries of actions (..., 16): shape (...)."""
-    return ((prediction - action).square() * mask).sum(-1) / mask.sum(-1)
-
-
 def model_loss(model: WorldModel, batch: Batch, randomness: Randomness, *, cloning: bool = False) -> ModelLoss:
     """Consistency of latents, rewards and values; with `cloning`, imitation by the policy as well.
 
@@ -109,14 +116,14 @@ def model_loss(model: WorldModel, batch: Batch, randomness: Randomness, *, cloni
     Args:
         model: The model.
         batch: The data.
-        randomness: Draws for the TD targets, then for cloning.
+        randomness: Draws for the TD targets, then for dropout, then for cloning.
         cloning: Whether to add behaviour cloning, as pretraining does.
 
     Returns:
         The loss.
     """
     config, context, horizon = model.config, model.context(batch.task), len(batch.action)
-    weights = time_weights(config.rho, horizon, batch.obs.device)[:horizon]
+    weights = time_weights(config, horizon, horizon, batch.obs.device)
 
     z = [model.encode(batch.obs[0], context)]
     with torch.no_grad():
@@ -130,7 +137,8 @@ def model_loss(model: WorldModel, batch: Batch, randomness: Randomness, *, cloni
     consistency = weights @ (rollout[1:] - following).square().mean((1, 2))
     reward_logits = model.reward_logits(before, batch.action, context)
     reward = weights @ model.bins.cross_entropy(reward_logits, model.bins.two_hot(batch.reward)).mean(1)
-    q_logits = model.q_logits(before, batch.action, context)
+    kept = _kept(model, randomness, config.dims.num_q, *before.shape[:-1])
+    q_logits = model.q_logits(before, batch.action, context, kept)
     value = (model.bins.cross_entropy(q_logits, model.bins.two_hot(target)).mean(2) @ weights).mean()
 
     total = config.consistency_coef * consistency + config.reward_coef * reward + config.value_coef * value
@@ -152,15 +160,18 @@ def policy_loss(
         latents: (H + 1, batch, latent_dim), without gradient.
         batch: The data.
         scale: Divides the values; updated first.
-        randomness: Draws actions, then critics.
+        randomness: Draws actions, then critics, then for dropout.
 
     Returns:
         The loss, and its parts by name, detached.
     """
     config, context = model.config, model.context(batch.task)
-    weights = time_weights(config.rho, len(batch.action), latents.device)
+    horizon = len(batch.action)
+    weights = time_weights(config, horizon + 1, horizon, latents.device)
     sample = model.act(latents, context, randomness.normal(*latents.shape[:-1], PADDED_ACTION_DIM))
-    q = model.q(latents, sample.action, context, randomness.two_of(config.dims.num_q)).mean(0)
+    heads = randomness.two_of(config.dims.num_q)
+    kept = _kept(model, randomness, len(heads), *latents.shape[:-1])
+    q = model.q(latents, sample.action, context, heads, kept=kept).mean(0)
     scale.update(q[0].detach())
     loss = weights @ (-config.entropy_coef * sample.scaled_entropy - q / scale.value).mean(1)
     parts = {"q": q.detach().mean(), "entropy": -sample.log_prob.detach().mean(), "scale": scale.value.clone()}
@@ -173,3 +184,11 @@ def policy_loss(
 
 def _cloning_loss(sample: PolicySample, batch: Batch, context: Context, entropy_coef: float) -> Tensor:
     return masked_mse(sample.action, batch.action, context.mask) - entropy_coef * sample.scaled_entropy
+
+
+def _kept(model: WorldModel, randomness: Randomness, heads: int, *batch: int) -> Tensor | None:
+    """Dropout's factors of the critics' first hidden entries, shape (heads, *batch, mlp_dim); None without dropout."""
+    rate = model.config.q_dropout
+    if not rate:
+        return None
+    return (randomness.uniform(heads, *batch, model.config.dims.mlp_dim) >= rate).float() / (1 - rate)

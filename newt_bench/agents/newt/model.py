@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +11,12 @@ from torch import Tensor, nn
 from newt_bench.agents.newt.config import NewtConfig
 from newt_bench.agents.newt.networks import MLP, Critics
 from newt_bench.agents.shared.distributional import Bins
+from newt_bench.agents.shared.gaussian import squashed_log_std, tanh_gaussian
+from newt_bench.agents.shared.tasks import action_masks
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM
 from newt_bench.vision import IMAGE_FEATURES
 
 __all__ = ["Context", "PolicySample", "WorldModel"]
-
-_HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 class PolicySample(NamedTuple):
@@ -89,6 +88,7 @@ class WorldModel(nn.Module):
     embeddings: Tensor
     masks: Tensor
     discounts: Tensor
+    task_rows: ClassVar[tuple[str, ...]] = ("embeddings", "masks", "discounts")
 
     def __init__(
         self,
@@ -102,8 +102,7 @@ class WorldModel(nn.Module):
         self.config = config
         self.bins = Bins(config.bins, -config.bin_range, config.bin_range)
         self.register_buffer("embeddings", embeddings.clone())
-        valid = torch.arange(PADDED_ACTION_DIM) < torch.tensor(action_dims).unsqueeze(-1)
-        self.register_buffer("masks", valid.float())
+        self.register_buffer("masks", action_masks(action_dims))
         self.register_buffer("discounts", torch.tensor(discounts, dtype=torch.float32))
 
         dims, task_dim = config.dims, embeddings.shape[1]
@@ -174,12 +173,21 @@ class WorldModel(nn.Module):
         """Expected reward: shape (..., batch)."""
         return self.bins.mean(self.reward_logits(z, action, context))
 
-    def q_logits(self, z: Tensor, action: Tensor, context: Context) -> Tensor:
-        """Distributions of all critics over bins: shape (heads, ..., batch, bins)."""
-        logits: Tensor = self.critics(torch.cat((z, action), -1), context["critics"])
+    def q_logits(self, z: Tensor, action: Tensor, context: Context, kept: Tensor | None = None) -> Tensor:
+        """Distributions of all critics over bins: shape (heads, ..., batch, bins). `kept` is for dropout, see `q`."""
+        logits: Tensor = self.critics(torch.cat((z, action), -1), context["critics"], kept)
         return logits
 
-    def q(self, z: Tensor, action: Tensor, context: Context, heads: Sequence[int], *, target: bool = False) -> Tensor:
+    def q(
+        self,
+        z: Tensor,
+        action: Tensor,
+        context: Context,
+        heads: Sequence[int],
+        *,
+        target: bool = False,
+        kept: Tensor | None = None,
+    ) -> Tensor:
         """Values told by some critics, whose parameters are held fixed.
 
         Args:
@@ -188,6 +196,7 @@ class WorldModel(nn.Module):
             context: The tasks.
             heads: Indices of the critics.
             target: Whether to ask the target critics.
+            kept: Factors of the first hidden entries, shape (len(heads), ..., batch, mlp_dim); None for no dropout.
 
         Returns:
             Shape (len(heads), ..., batch).
@@ -195,8 +204,8 @@ class WorldModel(nn.Module):
         name = "target_critics" if target else "critics"
         critics: Critics = getattr(self, name)
         if action.requires_grad and not z.requires_grad:
-            return self.bins.mean(critics.some(action, context[name], heads, fixed=z))
-        return self.bins.mean(critics.some(torch.cat((z, action), -1), context[name], heads))
+            return self.bins.mean(critics.some(action, context[name], heads, fixed=z, kept=kept))
+        return self.bins.mean(critics.some(torch.cat((z, action), -1), context[name], heads, kept=kept))
 
     def act(self, z: Tensor, context: Context, noise: Tensor) -> PolicySample:
         """Draws actions from the policy prior: tanh of a Gaussian.
@@ -214,14 +223,12 @@ class WorldModel(nn.Module):
         Returns:
             The sample.
         """
-        low, high, mask = self.config.log_std_min, self.config.log_std_max, context.mask
         mean, raw = self.policy(z, context["policy"]).chunk(2, -1)
-        log_std = (low + 0.5 * (high - low) * (torch.tanh(raw) + 1)) * mask
-        mean, noise = mean * mask, noise * mask
-        action = torch.tanh(mean + noise * log_std.exp())
-        gaussian = (-0.5 * noise.square() - log_std - _HALF_LOG_TWO_PI).sum(-1)
-        squash = torch.log(torch.relu(1 - action.square()) + 1e-6).sum(-1)
-        return PolicySample(action, torch.tanh(mean), gaussian - squash, -gaussian * mask.sum(-1))
+        log_std = squashed_log_std(raw, self.config.log_std_min, self.config.log_std_max)
+        draw = tanh_gaussian(mean, log_std, noise, context.mask)
+        gaussian = draw.gaussian.sum(-1)
+        log_prob = gaussian - draw.squash.sum(-1)
+        return PolicySample(draw.action, draw.mean, log_prob, -gaussian * context.mask.sum(-1))
 
     @torch.no_grad()
     def update_target(self) -> None:

@@ -188,23 +188,31 @@ class MLP(nn.Module):
 class Critics(MLP):
     """Several MLPs of the same shape on the same input."""
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor, kept: Tensor | None = None) -> Tensor:
         """Computes the outputs of all heads.
 
         Args:
             x: Shape (..., inputs).
             context: From `context`, shape (heads, ...).
+            kept: Factors of the first linear layer's outputs, shape (heads, ..., hidden[0]), for dropout.
 
         Returns:
             Shape (heads, ..., outputs).
         """
         if x.device.type == "cpu":
             heads = zip(*(layer.heads() for layer in self.layers), strict=True)  # type: ignore[operator]
-            parts = zip(heads, context.unbind(0), strict=True)
-            return torch.stack([_run(list(layers), x, part, None) for layers, part in parts])
-        return _run_stacked([layer.tensors() for layer in self.layers], x, context)  # type: ignore[operator]
+            parts = zip(heads, context.unbind(0), _each(kept, len(context)), strict=True)
+            return torch.stack([_run(list(layers), x, part, None, k) for layers, part, k in parts])
+        return _run_stacked([layer.tensors() for layer in self.layers], x, context, kept)  # type: ignore[operator]
 
-    def some(self, x: Tensor, context: Tensor, heads: Sequence[int], fixed: Tensor | None = None) -> Tensor:
+    def some(
+        self,
+        x: Tensor,
+        context: Tensor,
+        heads: Sequence[int],
+        fixed: Tensor | None = None,
+        kept: Tensor | None = None,
+    ) -> Tensor:
         """Computes the outputs of some heads, with their parameters held fixed.
 
         Args:
@@ -213,6 +221,7 @@ class Critics(MLP):
             heads: Indices of the heads.
             fixed: Leading columns of the input that want no gradient, of which x is then the rest: their part of
                 the backward pass, almost all of the first layer's, is saved.
+            kept: As for `forward`, of these heads.
 
         Returns:
             Shape (len(heads), ..., outputs), with a gradient for x only.
@@ -223,9 +232,14 @@ class Critics(MLP):
             weights = [tensors.weight[:, : fixed.shape[-1]] for tensors in layers[0]]
             contexts = [functional.linear(fixed, w).add_(c) for w, c in zip(weights, contexts, strict=True)]
         if x.device.type == "cpu":
-            runs = zip(zip(*layers, strict=True), contexts, strict=True)
-            return torch.stack([_run(list(head), x, part, None) for head, part in runs])
-        return _run_stacked([_stack(layer) for layer in layers], x, torch.stack(contexts))
+            runs = zip(zip(*layers, strict=True), contexts, _each(kept, len(heads)), strict=True)
+            return torch.stack([_run(list(head), x, part, None, k) for head, part, k in runs])
+        return _run_stacked([_stack(layer) for layer in layers], x, torch.stack(contexts), kept)
+
+
+def _each(kept: Tensor | None, heads: int) -> Sequence[Tensor | None]:
+    """The factors of each head."""
+    return [None] * heads if kept is None else list(kept)
 
 
 def _stack(heads: Sequence[_Tensors]) -> _Tensors:
@@ -234,8 +248,10 @@ def _stack(heads: Sequence[_Tensors]) -> _Tensors:
     return _Tensors(*(None if column[0] is None else torch.stack(column) for column in columns))
 
 
-def _run(layers: Sequence[_Tensors], x: Tensor, context: Tensor, sim_norm_group: int | None) -> Tensor:
-    """Evaluates one MLP."""
+def _run(
+    layers: Sequence[_Tensors], x: Tensor, context: Tensor, sim_norm_group: int | None, kept: Tensor | None = None
+) -> Tensor:
+    """Evaluates one MLP; `kept` multiplies the first linear layer's outputs."""
     for i, (weight, bias, norm_weight, norm_bias) in enumerate(layers):
         if i > 0:
             x = functional.linear(x, weight, bias)
@@ -243,6 +259,8 @@ def _run(layers: Sequence[_Tensors], x: Tensor, context: Tensor, sim_norm_group:
             x = functional.linear(x, weight[:, -x.shape[-1] :], context.flatten())
         else:
             x = functional.linear(x, weight[:, -x.shape[-1] :]).add_(context)
+        if i == 0 and kept is not None:
+            x = x * kept
         if norm_weight is None or norm_bias is None:
             return x
         if i < len(layers) - 1:
@@ -252,7 +270,7 @@ def _run(layers: Sequence[_Tensors], x: Tensor, context: Tensor, sim_norm_group:
     return x if sim_norm_group is None else sim_norm(x, sim_norm_group)
 
 
-def _run_stacked(layers: Sequence[_Tensors], x: Tensor, context: Tensor) -> Tensor:
+def _run_stacked(layers: Sequence[_Tensors], x: Tensor, context: Tensor, kept: Tensor | None = None) -> Tensor:
     """Evaluates several MLPs at once, by batched products: fewer, larger kernels, for GPUs."""
     batch = x.shape[:-1]
     y = x.reshape(-1, x.shape[-1]).expand(layers[0].weight.shape[0], -1, -1)
@@ -262,7 +280,8 @@ def _run_stacked(layers: Sequence[_Tensors], x: Tensor, context: Tensor) -> Tens
         else:
             y = torch.bmm(y, weight[..., -y.shape[-1] :].transpose(1, 2)).unflatten(1, batch)
             axes = y.dim() - context.dim()  # leading time or candidate axes that the context is shared over
-            y = (y + context.unflatten(0, (-1, *[1] * axes))).flatten(1, -2)
+            y = y + context.unflatten(0, (-1, *[1] * axes))
+            y = (y if kept is None else y * kept).flatten(1, -2)
         if norm_weight is not None and norm_bias is not None:
             y = functional.layer_norm(y, y.shape[-1:], eps=LAYER_NORM_EPS)
             y = functional.mish(torch.addcmul(norm_bias.unsqueeze(1), y, norm_weight.unsqueeze(1)))

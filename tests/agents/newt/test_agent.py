@@ -274,7 +274,7 @@ def test_adapts_to_a_task_that_it_does_not_know():
 
 def test_adapting_needs_the_same_text_encoder():
     agent = make_agent(SHORT)
-    agent.text_encoder = "another"
+    agent.texts.name = "another"
     with pytest.raises(AgentError, match="knows texts by another; hash-ngrams-1 does not give the same"):
         agent.adapt(TASKS[0])
     assert agent.tasks == SHORT

@@ -94,7 +94,7 @@ def test_single_task_and_pixels(tmp_path):
     torch.save(released(width=0, tasks=TASKS[:1]), tmp_path / "single.pt")
     import_checkpoint(tmp_path / "single.pt", tmp_path / "single", TASKS[:1])
     agent = NewtAgent.load(tmp_path / "single", TASKS[:1], device="cpu")
-    assert agent.text_encoder is None
+    assert agent.texts.name is None
     assert np.isfinite(agent.act(np.zeros((1, 128), np.float32), np.array([0]), np.array([True]), "eval")).all()
     state = released(features=768)
     torch.save(state, tmp_path / "pixels.pt")

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import multiprocessing
 
+from newt_bench.agents.newt.config import NewtConfig
 from newt_bench.agents.newt.learner import Learner
 from newt_bench.agents.newt.losses import (
     Batch,
     RunningScale,
-    masked_mse,
     model_loss,
     policy_loss,
     td_target,
@@ -21,13 +21,19 @@ from newt_bench.agents.newt.losses import (
 )
 from newt_bench.agents.newt.planner import plan
 from newt_bench.agents.shared.randomness import Randomness
+from newt_bench.agents.shared.tasks import masked_mse
 from tests.agents.newt.conftest import make_batch, make_model
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 
 def test_time_weights_by_hand():
-    assert time_weights(0.5, 3).tolist() == pytest.approx([8 / 15, 4 / 15, 2 / 15, 1 / 15])
+    config = NewtConfig()
+    assert time_weights(config, 4, 3).tolist() == pytest.approx([8 / 15, 4 / 15, 2 / 15, 1 / 15])
+    assert time_weights(config, 3, 3).tolist() == pytest.approx([8 / 15, 4 / 15, 2 / 15])
+    means = NewtConfig(time_weights="mean")
+    assert time_weights(means, 3, 3).tolist() == pytest.approx([1 / 3, 1 / 6, 1 / 12])
+    assert time_weights(means, 4, 3).tolist() == pytest.approx([1 / 4, 1 / 8, 1 / 16, 1 / 32])
 
 
 def test_td_target_by_hand():

@@ -1,0 +1,66 @@
+"""Pages that are made while the site is built: of tasks, of the command line, of platforms.
+
+They are written to `docs/tasks/` and `docs/generated/`, which git ignores, before Sphinx looks for sources.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sphinx import addnodes
+
+from site_pages import command_line, platforms, task_pages
+from site_pages.writing import REPOSITORY, Writer
+
+__all__ = ["setup"]
+
+#: A link out of `docs/`, to a file of the repository.
+_OUTWARD = re.compile(r"\]\((?:\.\./)+([^)\s]+)\)")
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("builder-inited", write_pages)
+    app.connect("source-read", lead_outward_links_to_the_repository)
+    app.connect("doctree-read", link_no_words)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write_pages(app: Any) -> None:
+    """Writes all pages; those that did not change keep their times, so that Sphinx need not read them again."""
+    docs = Path(app.srcdir)
+    for folder, write in (
+        (docs / "tasks", task_pages.write),
+        (docs / "generated", command_line.write),
+        (docs / "generated", platforms.write),
+    ):
+        write(Writer(folder), docs)
+
+
+def link_no_words(app: Any, doctree: Any) -> None:
+    """Leaves out what Sphinx takes for references: lower-case words in the types of docstrings, such as `bytes`.
+
+    It would link them to any attribute of that name. Types of this project are capitalised.
+    """
+    for reference in list(doctree.findall(addnodes.pending_xref)):
+        if reference.get("refdomain") == "py" and re.fullmatch(r"[a-z_0-9]+", reference["reftarget"]):
+            reference.replace_self(reference.children)
+
+
+def lead_outward_links_to_the_repository(app: Any, page: str, source: list[str]) -> None:
+    """Links from a page to files of the repository that are not part of the site go to the repository.
+
+    In the repository they are relative, so that they work there, too.
+    """
+    docs = Path(app.srcdir)
+    here = (docs / page).parent
+
+    def target(match: re.Match[str]) -> str:
+        path = (here / match[0][2:-1]).resolve()
+        if docs.resolve() in path.parents:
+            return match[0]
+        return f"]({REPOSITORY}/blob/main/{path.relative_to(docs.parent.resolve()).as_posix()})"
+
+    source[0] = _OUTWARD.sub(target, source[0])
