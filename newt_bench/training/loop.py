@@ -115,7 +115,7 @@ class Trainer:
 
     def _train(self, envs: TaskVectorEnv | None) -> list[EpisodeRecord] | None:
         slots = _Slots(envs, np.array(self._mine), self._settings.seed, self._state) if envs is not None else None
-        arrays = slots.state if slots is not None else dict
+        arrays = slots.state if slots is not None else lambda: dict(self._state.arrays)
         while True:
             if self.steps >= min(self._next_evaluation, self._settings.steps):
                 try:

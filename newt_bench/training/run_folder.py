@@ -97,6 +97,11 @@ class RunFolder:
         return self.path / "run.json"
 
     @property
+    def log_file(self) -> Path:
+        """What happened, a line of JSON each."""
+        return self.path / "log.jsonl"
+
+    @property
     def results_file(self) -> Path:
         """The last evaluation."""
         return self.path / "results.json"
@@ -122,7 +127,7 @@ class RunFolder:
         Raises:
             InputError: Another run is there.
         """
-        if self.order_file.exists():
+        if self.order_file.exists() and self.log_file.exists():  # without a log, it never got to its first step
             raise InputError(f"{self.path} holds a run; continue it with --resume or name another folder with --out")
         content = {"format": FORMAT, **order.to_json(), "provenance": dict(provenance)}
         write_text(self.order_file, json.dumps(content, indent=1) + "\n")

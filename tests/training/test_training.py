@@ -201,3 +201,19 @@ def test_settings_of_a_run_without_steps_only_learn_from_demonstrations(tmp_path
     assert run.agent.steps == 0
     assert run.curve.steps.tolist() == [0]
     assert dataclasses.replace(run.results.protocol).episodes == 2
+
+
+def test_a_run_that_never_began_does_not_stand_in_the_way(tmp_path):
+    settings = {**SETTINGS, "steps": 50}
+    with pytest.raises(InputError, match="cannot be built"):
+        train(COUNTER, TASKS[:1], out=tmp_path / "run", options={"gian": 2}, progress=False, **settings)
+    run = train(COUNTER, TASKS[:1], out=tmp_path / "run", options={"gain": 2}, progress=False, **settings)
+    assert run.agent.gain == 2
+
+
+def test_evaluating_a_finished_run_again_keeps_where_its_episodes_are(tmp_path):
+    train(COUNTER, TASKS[:1], out=tmp_path / "run", progress=False, **{**SETTINGS, "steps": 60})
+    newt_bench.resume_training(tmp_path / "run", progress=False)
+    assert RunFolder(tmp_path / "run").load().arrays["open/steps"].tolist() == [60]
+    more = newt_bench.resume_training(tmp_path / "run", steps=100, progress=False)
+    assert [last.any() for *_, last in more.agent.seen] == [False] * 39 + [True]
