@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from newt_bench.errors import InputError
+
 __all__ = [
     "PADDED_ACTION_DIM",
     "PADDED_OBS_DIM",
@@ -175,10 +177,24 @@ class Task:
         """Gymnasium id, such as `newt/walker-run-v0`."""
         return f"newt/{self.name}-v0"
 
+    def text_in_other_words(self, paraphrase: int) -> str:
+        """The text with one of the paraphrases in the instruction's place.
+
+        Args:
+            paraphrase: 1 to 4; 0 for the instruction itself.
+
+        Raises:
+            InputError: There is no such paraphrase.
+        """
+        sentences = (self.instruction, *self.paraphrases)
+        if not 0 <= paraphrase < len(sentences):
+            raise InputError(f"{self.name} has paraphrases 1 to {len(sentences) - 1}, and not {paraphrase}")
+        return f"{self.embodiment} {sentences[paraphrase]}"
+
     @property
     def text(self) -> str:
         """Embodiment and instruction: the text that language-conditioned agents embed."""
-        return f"{self.embodiment} {self.instruction}"
+        return self.text_in_other_words(0)
 
     @property
     def has_success(self) -> bool:

@@ -97,6 +97,8 @@ class NewtAgent(Agent):
         self.steps, self.pretrained, self.texts.name = found.steps, True, found.text_encoder
         self._build(_embeddings(found))
         self.model.load_state_dict(found.fitted(self.model.state_dict(), WorldModel.task_rows))
+        if self.config.paraphrase != found.config.get("paraphrase", 0):
+            self.model.embeddings.copy_(self._embed(self.tasks))
 
     def _embed(self, tasks: Sequence[Task]) -> Tensor:
         """Embeddings of the tasks: (tasks, width)."""
@@ -104,7 +106,8 @@ class NewtAgent(Agent):
             return torch.zeros(len(tasks), 0)
         if self.config.conditioning == "one-hot":
             return torch.eye(len(tasks))
-        return self.texts.embed(tasks, normalize=self.config.normalize_language)
+        config = self.config
+        return self.texts.embed(tasks, normalize=config.normalize_language, paraphrase=config.paraphrase)
 
     def _build(self, embeddings: Tensor) -> None:
         self.model = WorldModel(

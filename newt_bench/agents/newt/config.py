@@ -51,6 +51,8 @@ class NewtConfig:
         conditioning: What tells tasks apart: the `language` embedding, a `one-hot` vector, or `none`.
             None means `none` for one task and `language` for several.
         normalize_language: Whether language embeddings are scaled to norm 1; else their norm is about 15.
+        paraphrase: Which of a task's four paraphrases it is told in place of the instruction; 0 for the instruction. An
+            agent that was trained on the one can be evaluated on the other.
         pixels: Whether image features are seen beside the state.
         group: Entries per group of the latent's SimNorm.
         bins: Number of bins of rewards and values.
@@ -116,6 +118,7 @@ class NewtConfig:
     network: NetworkSize | None = None
     conditioning: Literal["language", "one-hot", "none"] | None = None
     normalize_language: bool = False
+    paraphrase: int = 0
     pixels: bool = False
     group: int = 8
     bins: int = 101

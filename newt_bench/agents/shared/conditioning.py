@@ -34,17 +34,18 @@ class TaskTexts:
         self._encoder = encoder
         self.name = name
 
-    def embed(self, tasks: Sequence[Task], *, normalize: bool = False) -> Tensor:
+    def embed(self, tasks: Sequence[Task], *, normalize: bool = False, paraphrase: int = 0) -> Tensor:
         """Embeddings of the tasks' texts, shape (tasks, 512).
 
         Args:
             tasks: The tasks.
             normalize: Whether to scale each to norm 1; else the norm is about 15.
+            paraphrase: Which paraphrase stands for the instruction, 1 to 4; 0 for the instruction itself.
 
         Raises:
             AgentError: The encoder that can be had is not the one that the agent has learned with.
         """
-        texts = [task.text for task in tasks]
+        texts = [task.text_in_other_words(paraphrase) for task in tasks]
         encoder = self._encoder or text_encoder(texts, self.name or CLIP_MODEL)
         if self.name not in (None, encoder.name):
             raise AgentError(f"The agent knows texts by {self.name}; {encoder.name} does not give the same embeddings")

@@ -14,7 +14,7 @@ import torch
 import newt_bench
 from newt_bench.agents.newt import NewtAgent
 from newt_bench.agents.newt.actor import Actor
-from newt_bench.errors import AgentError
+from newt_bench.errors import AgentError, InputError
 from newt_bench.language import HashEncoder
 from newt_bench.replay import Episode
 from tests.agents.newt.conftest import SMALL, TASKS, make_agent
@@ -45,6 +45,20 @@ def live(agent, steps: int, start: int = 0) -> tuple[np.ndarray, dict]:
         agent.observe(now, INDEX, played, reward, then, (t + 1) % LENGTHS == 0)
         metrics = agent.update() or metrics
     return np.stack(actions), metrics
+
+
+def test_told_in_other_words_than_it_was_trained_on(tmp_path):
+    agent = make_agent(SHORT)
+    agent.save(tmp_path / "c", resumable=False)
+    other = NewtAgent(SHORT, checkpoint=tmp_path / "c", encoder=HashEncoder(), device="cpu", paraphrase=2)
+    words = [f"{task.embodiment} {task.paraphrases[1]}" for task in SHORT]
+    assert [task.text_in_other_words(2) for task in SHORT] == words
+    np.testing.assert_array_equal(other.model.embeddings, HashEncoder()(words))
+    np.testing.assert_array_equal(
+        other.model.policy.state_dict()["layers.0.bias"], agent.model.policy.state_dict()["layers.0.bias"]
+    )
+    with pytest.raises(InputError, match="has paraphrases 1 to 4, and not 5"):
+        make_agent(SHORT, paraphrase=5)
 
 
 def demonstrations(count=6, length=8) -> list[Episode]:
