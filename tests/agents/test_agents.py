@@ -94,7 +94,7 @@ def test_third_party_agents_are_peers(third_party, spec):
     ("spec", "message"),
     [
         ("randm", "Did you mean 'random'"),
-        ("sac9", r"Installed: .*random"),
+        ("qqq9", r"Installed: .*random"),
         ("lost", r"\(their_agents:Lost\) does not load"),
         ("no_such_module:Agent", "module 'no_such_module' does not import"),
         ("their_agents:Missing", "has no 'Missing'"),

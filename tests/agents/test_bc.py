@@ -112,9 +112,9 @@ def test_nothing_to_learn_from_and_settings_that_cannot_be():
 def test_clones_experts_of_several_tasks(tmp_path):
     """Real demonstrations of two tasks, one network told apart by language: nine tenths of the experts' scores."""
     names = ["mw-drawer-close", "mw-button-press"]
-    collect(names, tmp_path, episodes=8, progress=False)
+    collect(names, tmp_path, episodes=12, progress=False)
     tasks = newt_bench.tasks(names)
-    agent = make(tasks, hidden=[64, 64], updates=600, batch_size=256, learning_rate=1e-3)
+    agent = make(tasks, hidden=[128, 128], updates=1500, batch_size=256, learning_rate=1e-3)
     agent.pretrain(demonstration_episodes(str(tmp_path), tasks, range(2), features=False))
     agent.save(tmp_path / "cloned", resumable=False)
     options = {"checkpoint": str(tmp_path / "cloned"), "device": "cpu"}

@@ -288,7 +288,7 @@ def test_learns_two_tasks_at_once_by_their_texts(kind, goal):
 def test_a_replay_buffer_on_disk(make, tmp_path):
     agent = make(replay_folder=tmp_path / "replay")
     live(agent, 16)
-    assert {p.name for p in (tmp_path / "replay").iterdir()} == {"obs.npy", "action.npy", "reward.npy"}
+    assert {p.name for p in (tmp_path / "replay").iterdir()} == {"rows.npy"}
 
 
 @pytest.mark.parametrize(("setting", "value"), [("batch_size", 0), ("tau", -0.1), ("replay_capacity", 0)])
