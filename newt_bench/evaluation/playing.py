@@ -7,10 +7,8 @@ itself: neither on other units nor on the process or machine that plays it.
 from __future__ import annotations
 
 import dataclasses
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
@@ -21,6 +19,7 @@ from newt_bench.agents import Agent, AgentFactory, Observation, load_agent_facto
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task, get_task
 from newt_bench.envs.core import ObsType
 from newt_bench.errors import AgentError
+from newt_bench.evaluation.threads import torch_threads
 from newt_bench.results import EpisodeRecord
 
 __all__ = ["EVALUATION_SEEDS", "Job", "Outcome", "Player", "Unit", "evaluation_seed", "qualified_name", "roll_out"]
@@ -110,7 +109,7 @@ class Player:
             self._agent = (unit.seed, _build(job, self._tasks, unit.seed))
         env = gymnasium.make(task.id, obs_type=job.obs_type, render_size=job.render_size, **job.env_options)
         try:
-            with _one_torch_thread():
+            with torch_threads(1):
                 records = tuple(_play(self._agent[1], env, task, job.tasks.index(task.name), unit, job, advance))
             facts = self._agent[1].provenance()
             return Outcome(unit, records, env.unwrapped.renderer, facts)  # type: ignore[attr-defined]
@@ -139,21 +138,6 @@ def _build(job: Job, tasks: Sequence[Task], seed: int) -> Agent:
 def qualified_name(item: Any) -> str:
     """Import path of a class or function."""
     return f"{item.__module__}:{getattr(item, '__qualname__', type(item).__qualname__)}"
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Has torch compute with one thread, if the agent uses it: sums come out the same wherever they are made."""
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def evaluation_seed(seed: int, episode: int) -> int:

@@ -17,6 +17,7 @@ from newt_bench.catalogue import tasks as catalogue_tasks
 from newt_bench.envs.domains import check_options
 from newt_bench.errors import InputError, MissingExtraError
 from newt_bench.evaluation import describe_provenance
+from newt_bench.evaluation.threads import torch_threads
 from newt_bench.results import EpisodeRecord, Protocol, Results
 from newt_bench.training.curves import Curve, load_curve, plot_curves
 from newt_bench.training.demonstrations import demonstration_episodes
@@ -151,7 +152,7 @@ def _run(order: Order, out: Path, team: Team, progress: bool) -> TrainingRun:
         raise InputError(f"{team.size} processes cannot share {len(tasks)} tasks; start at most {len(tasks)}")
     folder = RunFolder(out, team.rank)
     slots = len(tasks) * order.settings.num_envs_per_task
-    with interruptible() as stop:
+    with interruptible() as stop, torch_threads(order.settings.torch_threads):
         state = folder.load() or LoopState()
         _check_state(team, state, order)
         agent = _resumed(order, folder, tasks) if folder.agent.exists() else _new(order, tasks, mine)

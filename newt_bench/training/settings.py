@@ -27,6 +27,7 @@ class TrainingSettings:
         env_options: Keyword arguments of all the environments.
         exact_resets: Whether every training episode is reset with its own seed. Without, ManiSkill tasks start their
             episodes faster, but their slots cannot be brought back into the middle of one when a run is resumed.
+        torch_threads: Threads that PyTorch computes with; None for its own choice, which is one per core.
         restart_workers: Whether a worker that dies is replaced, at the cost of the episodes in it.
         demonstrations: Folder of demonstrations, `hub` for the published ones, or None to learn without.
         eval_every: Environment steps between evaluations; None for 10,000 of every slot, as published. There is one
@@ -44,6 +45,7 @@ class TrainingSettings:
     obs_type: ObsType = "state"
     env_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     exact_resets: bool = True
+    torch_threads: int | None = None
     restart_workers: bool = False
     demonstrations: str | None = None
     eval_every: int | None = None
@@ -94,12 +96,13 @@ class TrainingSettings:
         return dict(dataclasses.asdict(self), env_options=dict(self.env_options))
 
 
-_OPTIONAL = ("num_workers", "eval_every", "log_every")
+_OPTIONAL = ("num_workers", "torch_threads", "eval_every", "log_every")
 _LEAST = {
     "steps": 0,
     "seed": 0,
     "num_envs_per_task": 1,
     "num_workers": 1,
+    "torch_threads": 1,
     "eval_every": 1,
     "eval_episodes": 1,
     "final_episodes": 1,

@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from tensorboardX.proto.event_pb2 import Event
 
 import newt_bench
@@ -106,6 +107,15 @@ def test_a_run_is_not_overwritten(run, tmp_path):
         newt_bench.resume_training(tmp_path / "nothing", progress=False)
     with pytest.raises(InputError, match="has 500 steps already"):
         newt_bench.resume_training(run.folder, steps=100, progress=False)
+
+
+@pytest.mark.parametrize("number", [1, 3, None])
+def test_pytorch_computes_with_as_many_threads_as_it_is_told(tmp_path, number):
+    before = torch.get_num_threads()
+    settings = {**SETTINGS, "steps": 20, "torch_threads": number}
+    run = train(COUNTER, TASKS[:1], out=tmp_path / "run", progress=False, **settings)
+    assert run.agent.threads == {number or before}
+    assert torch.get_num_threads() == before
 
 
 def test_a_finished_run_goes_on_for_more_steps(tmp_path):
