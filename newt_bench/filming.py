@@ -14,6 +14,7 @@ from newt_bench.agents import Agent, load_agent_factory
 from newt_bench.catalogue import get_task
 from newt_bench.errors import InputError
 from newt_bench.evaluation import roll_out
+from newt_bench.evaluation.threads import torch_threads
 from newt_bench.media import VIDEO_SUFFIXES, check_suffix, write_image, write_video
 
 __all__ = ["film"]
@@ -54,12 +55,13 @@ def film(
     player = load_agent_factory(agent)([task], seed=seed, **(options or {}))
     env = gymnasium.make(task.id, render_mode="rgb_array", render_size=size)
     try:
-        if still:
-            for frame in _frames(env, player, length, seed):
-                last = frame
-            write_image(path, last)
-        else:
-            write_video(path, _frames(env, player, length, seed), env.metadata["render_fps"])
+        with torch_threads(1):  # as in evaluation
+            if still:
+                for frame in _frames(env, player, length, seed):
+                    last = frame
+                write_image(path, last)
+            else:
+                write_video(path, _frames(env, player, length, seed), env.metadata["render_fps"])
     finally:
         env.close()
 
