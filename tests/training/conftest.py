@@ -28,6 +28,7 @@ TASKS = ("og-point-arena", "pygame-point-maze-var1")
 SETTINGS = {
     "steps": 500,
     "num_workers": 1,
+    "torch_threads": 1,
     "eval_every": 400,
     "eval_episodes": 1,
     "final_episodes": 2,
