@@ -215,3 +215,20 @@ def test_a_worker_that_dies_costs_its_episodes_and_no_more(tmp_path, monkeypatch
         run = train("newt", TASKS, out=tmp_path / "run", options=TINY, progress=False, **settings)
     lengths = sorted(run.agent.replay._episodes[:, 1].tolist())
     assert lengths == [100]  # 60 steps were lost; then the arena's 100, and the maze is at step 150 of 200
+
+
+def test_pixels_go_on_too(tmp_path, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # mean colours stand in for DINOv2
+    options = {**TINY, "pixels": True, "updates_per_step": 0.1}
+    settings = {**SETTINGS, "steps": 220, "eval_every": 220, "final_episodes": 1, "obs_type": "state_rgb"}
+    train("newt", TASKS[1], out=tmp_path / "whole", options=options, progress=False, **settings)
+    with monkeypatch.context() as patch:
+        Stop(patch, 205)
+        with pytest.raises(KeyboardInterrupt):
+            train("newt", TASKS[1], out=tmp_path / "run", options=options, progress=False, **settings)
+    run = resume_training(tmp_path / "run", progress=False)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+    assert run.agent.learner.updates >= 1
+    assert run.results.provenance["agent"]["image_encoder"] == "pooled-16x16"
