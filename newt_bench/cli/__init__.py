@@ -9,6 +9,7 @@ import typer
 
 from newt_bench.cli import (
     assets,
+    baselines,
     catalogue,
     checkpoints,
     curves,
@@ -53,6 +54,7 @@ app.command("reproduce")(leaderboard.reproduce_row)
 app.command("doctor")(doctor.examine_machine)
 app.command("quickstart")(quickstart.first_run)
 app.add_typer(assets.app, name="assets")
+app.add_typer(baselines.app, name="baselines")
 app.add_typer(demos.app, name="demos")
 app.add_typer(checkpoints.app, name="checkpoints")
 leaderboard.app.command("build")(site.build_leaderboard)

@@ -26,7 +26,8 @@ def train_agent(
     ] = None,
     size: Annotated[str | None, typer.Option(help="Size of Newt's networks: S, B, L or XL.")] = None,
     demos: Annotated[
-        str | None, typer.Option(help="Folder of demonstrations to learn from, or hub for the published ones.")
+        str | None,
+        typer.Option(help="Folder of demonstrations to learn from, hub for the published ones, or scripted."),
     ] = None,
     adapt: Annotated[
         Path | None, typer.Option(help="Checkpoint or run to adapt to the one task, instead of a new agent.")

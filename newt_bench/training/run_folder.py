@@ -112,6 +112,11 @@ class RunFolder:
         return self.path / "curves.png"
 
     @property
+    def demonstrations(self) -> Path:
+        """What scripted experts played for it."""
+        return self.path / "demonstrations"
+
+    @property
     def checkpoint(self) -> Path:
         """The last checkpoint of this process."""
         return self.path / ("checkpoint" if self._rank == 0 else f"checkpoint-rank{self._rank}")

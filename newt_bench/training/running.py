@@ -20,7 +20,7 @@ from newt_bench.evaluation import describe_provenance
 from newt_bench.evaluation.threads import torch_threads
 from newt_bench.results import EpisodeRecord, Protocol, Results
 from newt_bench.training.curves import Curve, load_curve, plot_curves
-from newt_bench.training.demonstrations import demonstration_episodes
+from newt_bench.training.demonstrations import SCRIPTED, collect_scripted, demonstration_episodes
 from newt_bench.training.interruption import interruptible
 from newt_bench.training.loop import Trainer
 from newt_bench.training.recipes import load_recipe
@@ -155,7 +155,7 @@ def _run(order: Order, out: Path, team: Team, progress: bool) -> TrainingRun:
     with interruptible() as stop, torch_threads(order.settings.torch_threads):
         state = folder.load() or LoopState()
         _check_state(team, state, order)
-        agent = _resumed(order, folder, tasks) if folder.agent.exists() else _new(order, tasks, mine)
+        agent = _resumed(order, folder, tasks) if folder.agent.exists() else _new(order, folder, tasks, mine, progress)
         with reporter(folder, order.settings, slots, state, team, progress) as told:
             trainer = Trainer(agent, mine, order.settings, folder, told, state, team, stop)
             records = trainer.run()
@@ -178,7 +178,7 @@ def _check_state(team: Team, state: LoopState, order: Order) -> None:
         raise InputError(f"The run has {state.steps} steps already; ask for more with steps (--steps)")
 
 
-def _new(order: Order, tasks: Sequence[Task], mine: Sequence[int]) -> Agent:
+def _new(order: Order, folder: RunFolder, tasks: Sequence[Task], mine: Sequence[int], progress: bool) -> Agent:
     factory: Any = load_agent_factory(order.agent)
     seed, source = order.settings.seed, order.settings.demonstrations
     if order.adapted_from is None:
@@ -189,6 +189,9 @@ def _new(order: Order, tasks: Sequence[Task], mine: Sequence[int]) -> Agent:
         agent = _call(order, lambda: factory.load(before, known, seed=seed, **order.options))
         agent.adapt(tasks[0])
     if source is not None:
+        if source == SCRIPTED:
+            mine = collect_scripted(folder.demonstrations, tasks, mine, order.settings.scripted_episodes, progress)
+            source = str(folder.demonstrations)
         features = order.settings.obs_type == "state_rgb"
         agent.add_demonstrations(demonstration_episodes(source, tasks, mine, features=features))
     return agent

@@ -29,7 +29,9 @@ class TrainingSettings:
             episodes faster, but their slots cannot be brought back into the middle of one when a run is resumed.
         torch_threads: Threads that PyTorch computes with; None for its own choice, which is one per core.
         restart_workers: Whether a worker that dies is replaced, at the cost of the episodes in it.
-        demonstrations: Folder of demonstrations, `hub` for the published ones, or None to learn without.
+        demonstrations: Folder of demonstrations, `hub` for the published ones, `scripted` for those of the tasks that
+            have a scripted expert, which plays them when the run begins, or None to learn without.
+        scripted_episodes: Accepted episodes that a scripted expert plays.
         eval_every: Environment steps between evaluations; None for 10,000 of every slot, as published. There is one
             before the first step, and one after the last.
         eval_episodes: Episodes per task of an evaluation.
@@ -48,6 +50,7 @@ class TrainingSettings:
     torch_threads: int | None = None
     restart_workers: bool = False
     demonstrations: str | None = None
+    scripted_episodes: int = 10
     eval_every: int | None = None
     eval_episodes: int = 2
     final_episodes: int = 10
@@ -103,6 +106,7 @@ _LEAST = {
     "num_envs_per_task": 1,
     "num_workers": 1,
     "torch_threads": 1,
+    "scripted_episodes": 1,
     "eval_every": 1,
     "eval_episodes": 1,
     "final_episodes": 1,
