@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from newt_bench.demos.format import COLUMNS, Column
 from newt_bench.errors import DemosError
 from newt_bench.version import __version__
 
-__all__ = ["FILTERS", "MAX_BYTES", "audit", "audit_datasets", "check_offsets", "read_attributes"]
+__all__ = ["FILTERS", "MAX_BYTES", "Stored", "audit", "audit_datasets", "check_offsets", "read_attributes"]
 
 #: Filters by their numbers in HDF5's registry: deflate, shuffle, fletcher32, lzf. All of them come with h5py.
 FILTERS = frozenset({1, 2, 3, 32000})
@@ -31,7 +31,19 @@ _MAX_LINKS = 64
 _MAX_TEXT = 2**20
 
 
-def audit(handle: Any, file_bytes: int, max_bytes: int = MAX_BYTES) -> tuple[int, int]:
+class Stored(NamedTuple):
+    """How a dataset lies in its file.
+
+    Attributes:
+        shape: Its shape.
+        start: Where in the file its bytes begin, in one piece; None if they are in chunks.
+    """
+
+    shape: tuple[int, ...]
+    start: int | None
+
+
+def audit(handle: Any, file_bytes: int, max_bytes: int = MAX_BYTES) -> dict[str, Stored]:
     """Checks everything of an open file that can be checked without reading its datasets, but for the offsets.
 
     Args:
@@ -40,25 +52,26 @@ def audit(handle: Any, file_bytes: int, max_bytes: int = MAX_BYTES) -> tuple[int
         max_bytes: Refuse a file whose datasets hold more than this.
 
     Returns:
-        Numbers of steps and of episodes.
+        The datasets that are there, in the order of `COLUMNS`: a row of `reward` for every step, and one of
+        `reset_seed` for every episode.
 
     Raises:
         DemosError: The file is not safe to read, or not of this format.
     """
-    shapes = audit_datasets(handle, COLUMNS, file_bytes, max_bytes)
-    steps, episodes = shapes["reward"][0], shapes["reset_seed"][0]
-    for name, shape in shapes.items():
+    found = audit_datasets(handle, COLUMNS, file_bytes, max_bytes)
+    steps, episodes = found["reward"].shape[0], found["reset_seed"].shape[0]
+    for name, (shape, _) in found.items():
         expected = COLUMNS[name].expected_rows(steps, episodes)
         if shape[0] != expected:
             raise DemosError(
                 f"dataset '{name}' has {shape[0]} rows where {steps} steps in {episodes} episodes make {expected}"
             )
-    return steps, episodes
+    return found
 
 
 def audit_datasets(
     handle: Any, columns: Mapping[str, Column], file_bytes: int, max_bytes: int
-) -> dict[str, tuple[int, ...]]:
+) -> dict[str, Stored]:
     """Checks that an open file holds some datasets, plainly stored, and nothing else.
 
     Args:
@@ -68,7 +81,7 @@ def audit_datasets(
         max_bytes: Refuse a file whose datasets hold more than this.
 
     Returns:
-        Shapes of the datasets that are there.
+        The datasets that are there, in the order of `columns`.
 
     Raises:
         DemosError: The file is not safe to read, or lacks a dataset.
@@ -77,13 +90,13 @@ def audit_datasets(
     missing = sorted(name for name, column in columns.items() if column.required and name not in names)
     if missing:
         raise DemosError(f"dataset '{missing[0]}' is missing")
-    shapes = {name: _check_dataset(handle, name, columns[name], file_bytes) for name in names}
-    total = sum(math.prod(shape) * columns[name].dtype.itemsize for name, shape in shapes.items())
+    found = {name: _check_dataset(handle, name, columns[name], file_bytes) for name in columns if name in names}
+    total = sum(math.prod(shape) * columns[name].dtype.itemsize for name, (shape, _) in found.items())
     if total > max_bytes:
         raise DemosError(f"it holds {total} bytes, more than the {max_bytes} that are allowed")
     if total > _MAX_RATIO * file_bytes + _FREE_BYTES:
         raise DemosError(f"its {file_bytes} bytes would unpack to {total}")
-    return shapes
+    return found
 
 
 def check_offsets(offsets: NDArray[np.int64], total: int, name: str, of_what: str) -> None:
@@ -120,8 +133,8 @@ def _check_links(handle: Any, columns: Mapping[str, Column]) -> list[str]:
     return names
 
 
-def _check_dataset(handle: Any, name: str, column: Column, file_bytes: int) -> tuple[int, ...]:
-    """Shape of a dataset that is stored plainly. Its layout is looked at before anything follows it."""
+def _check_dataset(handle: Any, name: str, column: Column, file_bytes: int) -> Stored:
+    """A dataset that is stored plainly. Its layout is looked at before anything follows it."""
     import h5py
 
     dataset = h5py.h5d.open(handle.id, name.encode())
@@ -142,16 +155,16 @@ def _check_dataset(handle: Any, name: str, column: Column, file_bytes: int) -> t
     if len(shape) != 1 + column.vector or 0 in shape:
         raise DemosError(f"dataset '{name}' has shape {shape}")
     if layout == h5py.h5d.CONTIGUOUS:
-        _check_extent(dataset, name, column, file_bytes)
-    else:
-        _check_chunks(dataset, name, column, plan.get_chunk())
-    return shape
+        return Stored(shape, _check_extent(dataset, name, column, file_bytes))
+    _check_chunks(dataset, name, column, plan.get_chunk())
+    return Stored(shape, None)
 
 
-def _check_extent(dataset: Any, name: str, column: Column, file_bytes: int) -> None:
+def _check_extent(dataset: Any, name: str, column: Column, file_bytes: int) -> int:
     start, size = dataset.get_offset(), math.prod(dataset.shape) * column.dtype.itemsize
     if start is None or start + size > file_bytes:
         raise DemosError(f"dataset '{name}' declares {size} bytes that the file does not hold")
+    return int(start)
 
 
 def _check_chunks(dataset: Any, name: str, column: Column, chunk: tuple[int, ...]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newt_bench.atomic import atomic_path
-from newt_bench.demos.audit import MAX_BYTES, audit_datasets, check_offsets, read_attributes
+from newt_bench.demos.audit import MAX_BYTES, Stored, audit_datasets, check_offsets, read_attributes
 from newt_bench.demos.format import READABLE_BY, SUFFIX, Column
 from newt_bench.demos.reading import AuditedFile, DemoFile, import_h5py
 from newt_bench.demos.writing import explained
@@ -176,9 +176,9 @@ class FrameFile(AuditedFile):
         self.task = self.origin = self._fingerprint = ""
         self.versions: dict[str, str] = {}
         with self._explained():
-            handle = self._open()
+            self._open()
             self.offsets: NDArray[np.int64] = self.read("frame_offset")
-            check_offsets(self.offsets, len(handle["frame"]), "frame offsets", "bytes")
+            check_offsets(self.offsets, self.shape("frame")[0], "frame offsets", "bytes")
             if np.diff(self.offsets).max() > _MAX_FRAME_BYTES:
                 raise DemosError(f"a frame takes more than {_MAX_FRAME_BYTES} bytes")
 
@@ -216,9 +216,9 @@ class FrameFile(AuditedFile):
         if len(self) != demos.steps + demos.episodes or self._fingerprint != fingerprint(demos):
             raise DemosError(f"{self.path}: its frames are not of the demonstrations in {demos.path}; make them anew")
 
-    def _inspect(self, handle: Any, file_bytes: int) -> None:
+    def _inspect(self, handle: Any, file_bytes: int) -> dict[str, Stored]:
         texts, numbers = read_attributes(handle, FRAMES_FORMAT, FRAMES_FORMAT_VERSION, ("height", "width"))
-        audit_datasets(handle, FRAMES_COLUMNS, file_bytes, self._max_bytes)
+        stored = audit_datasets(handle, FRAMES_COLUMNS, file_bytes, self._max_bytes)
         lacking = [n for n in ("task", "encoding", "origin", "versions", "demonstrations") if n not in texts]
         if lacking:
             raise DemosError(f"attribute '{lacking[0]}' is missing")
@@ -229,6 +229,7 @@ class FrameFile(AuditedFile):
             self.versions = dict(json.loads(texts["versions"]))
         except (ValueError, TypeError, RecursionError) as error:
             raise DemosError(f"attribute 'versions' is not a JSON object: {error}") from error
+        return stored
 
 
 def fingerprint(demos: DemoFile) -> str:

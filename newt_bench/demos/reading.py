@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newt_bench.catalogue import Task, get_task
-from newt_bench.demos.audit import MAX_BYTES, audit, check_offsets, read_attributes
+from newt_bench.demos.audit import MAX_BYTES, Stored, audit, check_offsets, read_attributes
 from newt_bench.demos.format import COLUMNS, FORMAT, FORMAT_VERSION, Column, Info
 from newt_bench.errors import DemosError, NewtBenchError, UnknownTaskError
 from newt_bench.extras import import_optional
@@ -61,15 +61,18 @@ class AuditedFile(abc.ABC):
         self._max_bytes = max_bytes
         self._handle: Any = None
         self._process = 0
-        self._names: tuple[str, ...] = ()
+        self._stored: dict[str, Stored] = {}
 
     @abc.abstractmethod
-    def _inspect(self, handle: Any, file_bytes: int) -> None:
+    def _inspect(self, handle: Any, file_bytes: int) -> dict[str, Stored]:
         """Audits an open file and notes what it tells of itself.
 
         Args:
             handle: The `h5py.File`.
             file_bytes: Its size.
+
+        Returns:
+            Its datasets.
 
         Raises:
             DemosError: It is not safe to read, or of another kind.
@@ -78,13 +81,11 @@ class AuditedFile(abc.ABC):
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the datasets that are there."""
-        return self._names
+        return tuple(self._stored)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a dataset."""
-        with self._explained():
-            shape: tuple[int, ...] = self._open()[name].shape
-        return shape
+        return self._stored[name].shape
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> NDArray[Any]:
         """Reads a dataset into memory, in one go: all of it, or some rows."""
@@ -101,11 +102,12 @@ class AuditedFile(abc.ABC):
         A compressed dataset cannot be mapped, and is read.
         """
         with self._explained():
-            dataset = self._open()[name]
-            start = dataset.id.get_offset()
+            self._open()  # audits it again in a process of its own
+            shape, start = self._stored[name]
             if start is None:
                 return self.read(name)
-            return np.memmap(self.path, self.known[name].dtype, "r", start, dataset.shape)
+            rows = np.memmap(self.path, self.known[name].dtype, "r", start, shape)
+            return rows.view(np.ndarray)  # whose slices are cheaper
 
     def close(self) -> None:
         """Closes this process's handle. Later reads open another."""
@@ -129,11 +131,10 @@ class AuditedFile(abc.ABC):
                 raise DemosError(f"{self.path}: it is not a file")
             handle = import_h5py().File(self.path, "r", locking=False)
             try:
-                self._inspect(handle, status.st_size)
+                self._stored = self._inspect(handle, status.st_size)
             except BaseException:
                 handle.close()
                 raise
-            self._names = tuple(name for name in self.known if name in handle)
             self._handle, self._process = handle, os.getpid()
         return self._handle
 
@@ -197,7 +198,9 @@ class DemoFile(AuditedFile):
         """Boundaries of the episodes in steps: episode k has the steps from offsets[k] up to offsets[k + 1]."""
         return self._offsets
 
-    def _inspect(self, handle: Any, file_bytes: int) -> None:
+    def _inspect(self, handle: Any, file_bytes: int) -> dict[str, Stored]:
         attributes, _ = read_attributes(handle, FORMAT, FORMAT_VERSION)
-        self.steps, self.episodes = audit(handle, file_bytes, self._max_bytes)
+        stored = audit(handle, file_bytes, self._max_bytes)
+        self.steps, self.episodes = stored["reward"].shape[0], stored["reset_seed"].shape[0]
         self.info = Info.from_attributes(attributes)
+        return stored
