@@ -1,6 +1,6 @@
 """How fast does Newt learn and plan, against the same maths written plainly and against the arithmetic itself?
 
-python benchmarks/newt.py [--threads 2] [--sizes B L] [--slots 1 10 200] [--batch 1024] [--runs 3] [--device cpu]
+python benchmarks/newt.py [--threads 2] [--sizes B L] [--slots 1 10 200] [--batch 1024] [--runs 3] [--device cpu] [--compile inductor]
 
 Both versions take turns; medians are told. The floor is the time that the fast version's multiplications alone would
 take at the rate at which this machine multiplies large square matrices.
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compile", default="", help="have torch.compile compile Newt's networks: inductor")
     parser.add_argument("--no-plain", action="store_true", help="leave the plain version out")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -160,6 +161,8 @@ def main() -> None:
     for size in options.sizes:
         model, replay = build(size, options.batch, options.device)
         plain = PlainNewt(model)
+        if options.compile:
+            model.compile_networks(options.compile)
         measure_update(size, model, plain, replay, rate, options)
         for slots in options.slots:
             measure_plan(size, slots, model, plain, rate, options)
