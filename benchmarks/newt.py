@@ -1,6 +1,6 @@
 """How fast does Newt learn and plan, against the same maths written plainly and against the arithmetic itself?
 
-python benchmarks/newt.py [--threads 2] [--sizes B L] [--slots 1 10 200] [--batch 1024] [--runs 3] [--device cpu] [--compile inductor]
+python benchmarks/newt.py [--threads 2] [--sizes B L] [--slots 1 10 200] [--batch 1024] [--compile inductor]
 
 Both versions take turns; medians are told. The floor is the time that the fast version's multiplications alone would
 take at the rate at which this machine multiplies large square matrices.
