@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx import addnodes
 
 from site_pages import command_line, platforms, task_pages
@@ -25,6 +26,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", write_pages)
     app.connect("source-read", lead_outward_links_to_the_repository)
     app.connect("doctree-read", link_no_words)
+    app.connect("doctree-read", load_pictures_in_sight)
     app.connect("autodoc-process-docstring", protect_code_of_properties, priority=400)  # before Napoleon's, at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -54,6 +56,12 @@ def link_no_words(app: Any, doctree: Any) -> None:
     for reference in list(doctree.findall(addnodes.pending_xref)):
         if reference.get("refdomain") == "py" and re.fullmatch(r"[a-z_0-9]+", reference["reftarget"]):
             reference.replace_self(reference.children)
+
+
+def load_pictures_in_sight(app: Any, doctree: Any) -> None:
+    """Lets a reader's browser load the gallery's hundreds of pictures as they come into sight."""
+    for image in doctree.findall(nodes.image):
+        image["loading"] = "lazy"
 
 
 def lead_outward_links_to_the_repository(app: Any, page: str, source: list[str]) -> None:
