@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from newt_bench.catalogue import DOMAIN_NAMES, SPLITS, Domain, Task, TaskList, load_domain, tasks
 from site_pages.sources import game_of, passages

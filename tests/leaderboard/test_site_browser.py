@@ -15,6 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from newt_bench.catalogue import get_task
 from newt_bench.leaderboard import build_site
 from newt_bench.leaderboard.site import render_page
+from newt_bench.media import write_image
 from tests.leaderboard.browser import POOR_CONTRAST, emulate, requests_of, started
 from tests.leaderboard.sites import EVIDENCE, made_board
 from tests.leaderboard.test_site import HOSTILE
@@ -28,6 +29,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("leaderboard")
     (folder / "gallery").mkdir()
     imageio.imwrite(folder / "gallery" / f"{TASK}.png", np.full((224, 224, 3), 90, np.uint8))
+    write_image(folder / "gallery" / "mujoco-hopper.webp", np.full((192, 192, 3), 90, np.uint8))
     build_site(folder / "site", made_board(folder / "board"), folder / "gallery")
     return folder / "site"
 
@@ -170,6 +172,13 @@ def test_drill_down_with_the_mouse_shows_the_picture(page):
     assert get_task(TASK).instruction in picture.get_attribute("alt")
     find(page, "#details-close").click()
     wait(page, lambda: focused(page).get_attribute("role") == "rowheader")
+
+
+def test_small_stills_are_shown_as_large_as_others(page, site):
+    opened(page, site / "index.html", f"board={BOARD}&task=mujoco-hopper")
+    picture = find(page, "dialog[open] img")
+    wait(page, lambda: picture.get_property("naturalWidth") == 192)
+    assert picture.size == {"width": 224, "height": 224}
 
 
 def test_from_task_to_task_and_addresses_that_open_one(page, site):
