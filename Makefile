@@ -3,7 +3,7 @@ PYTHON_BIN := .venv/bin
 # Every domain that this release plays, and the tools: the tests run the real simulators.
 TEST_EXTRAS := dmcontrol,metaworld,maniskill,mujoco,box2d,robodesk,ogbench,arcade,atari,agents,language,demos,minari,lerobot,media,ray,sb3,docs,dev
 
-.PHONY: help quickstart test check format benchmark docs pictures clean
+.PHONY: help quickstart test check format benchmark docs stills pictures clean
 
 help:
 	@echo "make quickstart   set up .venv, then train Newt on a small game: scores, learning curve and videos in quickstart/"
@@ -12,7 +12,8 @@ help:
 	@echo "make format       format the code"
 	@echo "make benchmark    measure environment overhead, import time and the vector environment"
 	@echo "make docs         build the site in docs/_build/html; warnings are errors"
-	@echo "make pictures     draw every task for the site (many minutes), into docs/pictures"
+	@echo "make stills       draw the small pictures that the site is kept with, anew, into docs/stills"
+	@echo "make pictures     draw every task larger, and a clip of it, for the site (many minutes), into docs/pictures"
 	@echo "make clean        remove .venv and build products"
 
 quickstart:
@@ -42,6 +43,9 @@ benchmark:
 
 docs:
 	$(PYTHON_BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs auto docs docs/_build/html
+
+stills:
+	$(PYTHON_BIN)/newt-bench gallery --size 192 --format webp --no-sheets --out docs/stills
 
 pictures:
 	$(PYTHON_BIN)/newt-bench gallery --clips 60 --out docs/pictures

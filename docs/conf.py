@@ -24,7 +24,7 @@ extensions = [
 ]
 root_doc = "index"
 smartquotes = False
-exclude_patterns = ["data", "platforms", "pictures", "site_pages", "static", "_build"]
+exclude_patterns = ["data", "platforms", "pictures", "site_pages", "static", "stills", "_build"]
 
 # Markdown
 myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist"]

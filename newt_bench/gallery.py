@@ -16,12 +16,11 @@ from newt_bench.atomic import atomic_path
 from newt_bench.catalogue import Task
 from newt_bench.errors import NewtBenchError
 from newt_bench.extras import import_optional
-from newt_bench.media import write_image, write_video
+from newt_bench.media import IMAGE_SUFFIXES, check_suffix, write_image, write_video
 from newt_bench.progress import progress_bar
 
 __all__ = ["Gallery", "contact_sheet", "make_gallery"]
 
-_SIZE = 224
 _COLUMNS = 6
 _LABEL_HEIGHT = 20
 _MARGIN = 8
@@ -29,51 +28,67 @@ _MARGIN = 8
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """What was drawn: one sheet per domain; and why a task has no picture."""
+    """What was drawn: one sheet per domain, if wanted; and why a task has no picture."""
 
     sheets: tuple[Path, ...]
     failures: dict[str, str]
 
 
 def make_gallery(
-    tasks: Sequence[Task], folder: Path, steps: int = 20, seed: int = 0, progress: bool = True, clips: int = 0
+    tasks: Sequence[Task],
+    folder: Path,
+    steps: int = 20,
+    seed: int = 0,
+    progress: bool = True,
+    clips: int = 0,
+    size: int = 224,
+    suffix: str = ".png",
+    sheets: bool = True,
 ) -> Gallery:
     """Draws every task after some random steps.
 
     Args:
         tasks: The tasks to draw.
-        folder: Gets `<domain>.png`, a contact sheet, for each domain, and `<domain>/<task>.png` for each task.
+        folder: Gets `<domain>.png`, a contact sheet, for each domain, and `<domain>/<task>.png` for each task. Other
+            files in it stay.
         steps: Random agent steps before the picture.
         seed: Seed of the episode and of the actions.
         progress: Whether to show a progress bar, if standard error is a terminal.
         clips: Random agent steps of a clip, `<domain>/<task>.gif`, that is made of each task too; 0 for none. It
             begins with the episode, and plays at the task's own pace.
+        size: Height and width of pictures and clips in pixels, in [16, 2048].
+        suffix: Format of the pictures: `.png`, or `.webp` for small files that lose a little.
+        sheets: Whether to make contact sheets.
 
     Returns:
         The sheets, and the tasks that could not be drawn with the reason.
+
+    Raises:
+        InputError: The suffix is another.
     """
+    check_suffix(folder / f"picture{suffix}", IMAGE_SUFFIXES)
     failures: dict[str, str] = {}
-    sheets: list[Path] = []
+    made: list[Path] = []
     domains = dict.fromkeys(task.domain for task in tasks)
     with progress_bar(progress, len(tasks), "tasks") as advance:
         for domain in domains:
             frames: dict[str, NDArray[np.uint8]] = {}
             for task in (t for t in tasks if t.domain == domain):
                 try:
-                    frames[task.name] = _draw(task, steps, seed, clips, folder / domain / f"{task.name}.gif")
-                    write_image(folder / domain / f"{task.name}.png", frames[task.name])
+                    frames[task.name] = _draw(task, size, steps, seed, clips, folder / domain / f"{task.name}.gif")
+                    write_image(folder / domain / f"{task.name}{suffix}", frames[task.name])
                 except NewtBenchError as error:
                     failures[task.name] = str(error)
                 advance(task.name)
-            if frames:
-                sheets.append(folder / f"{domain}.png")
-                contact_sheet(sheets[-1], frames)
-    return Gallery(tuple(sheets), failures)
+            if frames and sheets:
+                made.append(folder / f"{domain}.png")
+                contact_sheet(made[-1], frames)
+    return Gallery(tuple(made), failures)
 
 
-def _draw(task: Task, steps: int, seed: int, clip: int, clip_file: Path) -> NDArray[np.uint8]:
+def _draw(task: Task, size: int, steps: int, seed: int, clip: int, clip_file: Path) -> NDArray[np.uint8]:
     """The picture of a task. Films it first if `clip` is not 0."""
-    env: gymnasium.Env[Any, Any] = gymnasium.make(task.id, render_mode="rgb_array", render_size=_SIZE)
+    env: gymnasium.Env[Any, Any] = gymnasium.make(task.id, render_mode="rgb_array", render_size=size)
     try:
         if clip:
             write_video(clip_file, _frames(env, task, clip, seed), env.metadata["render_fps"])

@@ -13,9 +13,19 @@ from newt_bench.atomic import atomic_path
 from newt_bench.errors import InputError
 from newt_bench.extras import import_optional
 
-__all__ = ["VIDEO_SUFFIXES", "check_suffix", "plot_score_curves", "plot_scores", "write_image", "write_video"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "check_suffix",
+    "plot_score_curves",
+    "plot_scores",
+    "write_image",
+    "write_video",
+]
 
+IMAGE_SUFFIXES = (".png", ".webp")
 VIDEO_SUFFIXES = (".mp4", ".gif")
+_WEBP_SETTINGS = {"quality": 80, "method": 6}  # method 6: the slowest, for the smallest file
 _BLUE, _GREY = "#3b6ea8", "#c9d3df"
 
 
@@ -54,16 +64,21 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float) -> 
 
 
 def write_image(path: Path, frame: NDArray[np.uint8]) -> None:
-    """Writes one RGB image of shape (height, width, 3) as PNG, atomically.
+    """Writes one RGB image, atomically.
+
+    Args:
+        path: A file that ends in `.png`, or in `.webp` for a small one that loses a little.
+        frame: Image of shape (height, width, 3).
 
     Raises:
-        InputError: The file name does not end in `.png`.
+        InputError: The format is another.
         MissingExtraError: The extra `media` is not installed.
     """
-    check_suffix(path, (".png",))
+    check_suffix(path, IMAGE_SUFFIXES)
     imageio = _optional("imageio.v2", "imageio")
+    settings = _WEBP_SETTINGS if path.suffix.lower() == ".webp" else {}
     with atomic_path(path) as temporary:
-        imageio.imwrite(temporary, frame)
+        imageio.imwrite(temporary, frame, **settings)
 
 
 def plot_scores(path: Path, scores: Mapping[str, NDArray[np.float64]], title: str) -> None:

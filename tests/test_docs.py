@@ -16,6 +16,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import imageio.v3 as iio
 import pytest
 import typer.main
 
@@ -274,6 +275,66 @@ def test_every_task_and_domain_has_a_page(site):
             assert f"({task.action_dim},), float32" in text
             assert f"{task.max_episode_steps} agent steps" in text
             assert task.paraphrases[3] in text
+
+
+def pictures(page: Path) -> list[str]:
+    """Names of the pictures that a page of the site shows."""
+    return [Path(link).stem for link in Page(page).links if "_images/" in link]
+
+
+def test_stills_are_small_and_of_every_task_that_needs_no_download():
+    stills = sorted((DOCS / "stills").rglob("*.*"))
+    drawn = [task for task in newt_bench.tasks() if not task.assets]
+    assert {path.relative_to(DOCS / "stills").as_posix() for path in stills} == {
+        f"{task.domain}/{task.name}.webp" for task in drawn
+    }
+    assert sum(path.stat().st_size for path in stills) < 1.5e6
+    assert {iio.improps(path).shape for path in stills} == {(192, 192, 3)}
+
+
+def test_the_gallery_shows_a_picture_of_every_task_that_has_one(site):
+    text = (site / "tasks" / "index.html").read_text("utf-8")
+    shown = pictures(site / "tasks" / "index.html")
+    local = {path.stem for path in (DOCS / "pictures").rglob("*.png")}  # what `make pictures` may have drawn
+    kept = {path.stem for path in (DOCS / "stills").rglob("*.webp")}
+    assert sorted(shown) == sorted((kept | local) & set(newt_bench.tasks().names))
+    assert (f"{234 - len(shown)} tasks have none" in text) == (len(shown) < 234)
+    assert pictures(site / "tasks" / "walker-run.html") == ["walker-run"]
+
+
+@pytest.fixture
+def task_pages(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    return importlib.import_module("site_pages.task_pages"), importlib.import_module("site_pages.writing").Writer
+
+
+def test_local_pictures_take_the_place_of_stills(task_pages, tmp_path):
+    pages, writer = task_pages
+    for name in ("data", "domains.md"):
+        (tmp_path / name).symlink_to(DOCS / name)
+    names = ("stills/miniarcade/pygame-pong.webp", "pictures/miniarcade/pygame-pong.gif")
+    for name in (*names, "pictures/miniarcade/pygame-pong.png", "stills/miniarcade/pygame-cowboy.webp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    pages.write(writer(tmp_path / "tasks"), tmp_path)
+    gallery, pong, cowboy, other = (
+        (tmp_path / "tasks" / f"{name}.md").read_text("utf-8")
+        for name in ("miniarcade", "pygame-pong", "pygame-cowboy", "pygame-coinrun")
+    )
+    assert "(../pictures/miniarcade/pygame-pong.png)" in gallery
+    assert "(../stills/miniarcade/pygame-cowboy.webp)" in gallery
+    assert "(../pictures/miniarcade/pygame-pong.gif)" in pong
+    assert "(../stills/miniarcade/pygame-cowboy.webp)" in cowboy
+    assert "![" not in other
+
+
+def test_the_leaderboard_is_part_of_the_site(site):
+    assert "board/index.html" in Page(site / "leaderboard.html").links
+    data = json.loads((site / "board" / "data.json").read_text("utf-8"))
+    assert data["boards"]
+    shown = data["tasks"]["walker-run"]
+    assert shown["pictures"] == ["webp"]
+    assert (site / "board" / "pictures" / "walker-run.webp").is_file()
 
 
 def test_links_of_the_site_lead_somewhere(site):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import imageio.v3 as iio
 import numpy as np
+import pytest
 
 import newt_bench
+from newt_bench.errors import InputError
 from newt_bench.gallery import contact_sheet, make_gallery
 
 
@@ -20,6 +22,26 @@ def test_pictures_and_sheet(tmp_path):
     for column, picture in enumerate(pictures):
         left = 8 + column * 232
         np.testing.assert_array_equal(sheet[28 : 28 + 224, left : left + 224], picture)
+
+
+def test_small_pictures_without_sheets(tmp_path):
+    tasks = newt_bench.tasks("pygame-pong")
+    settings = {"size": 96, "sheets": False, "progress": False}
+    gallery = make_gallery(tasks, tmp_path / "webp", suffix=".webp", **settings)
+    assert gallery.sheets == ()
+    make_gallery(tasks, tmp_path / "png", **settings)
+    (small,), (exact,) = (list((tmp_path / kind).rglob("*.*")) for kind in ("webp", "png"))
+    assert small.name == "pygame-pong.webp"
+    assert small.stat().st_size < exact.stat().st_size
+    pictures = [iio.imread(path).astype(int) for path in (small, exact)]
+    assert pictures[0].shape == pictures[1].shape == (96, 96, 3)
+    assert np.abs(pictures[0] - pictures[1]).mean() < 3
+
+
+def test_another_format_is_refused_before_anything_is_drawn(tmp_path):
+    with pytest.raises(InputError, match=r"\.png, \.webp"):
+        make_gallery(newt_bench.tasks("pygame-pong"), tmp_path / "out", suffix=".bmp", progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_clips_begin_with_the_episode_and_leave_the_pictures_as_they_are(tmp_path):

@@ -1,6 +1,7 @@
-"""Pages that are made while the site is built: of tasks, of the command line, of platforms.
+"""Pages that are made while the site is built: of tasks, of the command line, of platforms, of the leaderboard.
 
-They are written to `docs/tasks/` and `docs/generated/`, which git ignores, before Sphinx looks for sources.
+They are written to `docs/tasks/` and `docs/generated/`, which git ignores, before Sphinx looks for sources. The
+leaderboard's page is none of Sphinx's: it is written into the site that Sphinx made.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx import addnodes
 
 from site_pages import command_line, platforms, task_pages
+from site_pages.board import link_to_board, write_board
 from site_pages.writing import REPOSITORY, Writer
 
 __all__ = ["setup"]
@@ -24,8 +27,11 @@ def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("builder-inited", write_pages)
     app.connect("source-read", lead_outward_links_to_the_repository)
+    app.connect("source-read", lead_to_the_board)
     app.connect("doctree-read", link_no_words)
+    app.connect("doctree-read", load_pictures_in_sight)
     app.connect("autodoc-process-docstring", protect_code_of_properties, priority=400)  # before Napoleon's, at 500
+    app.connect("build-finished", add_board)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -56,6 +62,12 @@ def link_no_words(app: Any, doctree: Any) -> None:
             reference.replace_self(reference.children)
 
 
+def load_pictures_in_sight(app: Any, doctree: Any) -> None:
+    """Lets a reader's browser load the gallery's hundreds of pictures as they come into sight."""
+    for image in doctree.findall(nodes.image):
+        image["loading"] = "lazy"
+
+
 def lead_outward_links_to_the_repository(app: Any, page: str, source: list[str]) -> None:
     """Links from a page to files of the repository that are not part of the site go to the repository.
 
@@ -71,3 +83,15 @@ def lead_outward_links_to_the_repository(app: Any, page: str, source: list[str])
         return f"]({REPOSITORY}/blob/main/{path.relative_to(docs.parent.resolve()).as_posix()})"
 
     source[0] = _OUTWARD.sub(target, source[0])
+
+
+def lead_to_the_board(app: Any, page: str, source: list[str]) -> None:
+    """Links the leaderboard's rules to its page."""
+    if page == "leaderboard":
+        source[0] = link_to_board(source[0])
+
+
+def add_board(app: Any, failure: Exception | None) -> None:
+    """Adds the leaderboard's page to a site that was built."""
+    if failure is None and app.builder.format == "html":
+        write_board(Path(app.outdir), Path(app.srcdir))

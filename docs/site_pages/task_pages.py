@@ -7,9 +7,8 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from newt_bench.catalogue import DOMAIN_NAMES, SPLITS, Domain, Task, load_domain, tasks
+from newt_bench.catalogue import DOMAIN_NAMES, SPLITS, Domain, Task, TaskList, load_domain, tasks
 from site_pages.sources import game_of, passages
 from site_pages.writing import REPOSITORY, Writer, code, table
 
@@ -26,7 +25,8 @@ _ENTRY = re.compile(r"^\s+(\d+(?:[-, ]+\d+)*): (.*)$")
 def write(writer: Writer, docs: Path) -> None:
     """Writes `index.md`, the gallery; `<domain>.md` for each domain and `<task>.md` for each task.
 
-    Pictures are those in `docs/pictures/<domain>/`, as `newt-bench gallery` writes them; without, there are none.
+    A task's picture is that of `docs/pictures/<domain>/`, where `make pictures` wrote one, else the small still that is
+    kept in `docs/stills/<domain>/`; a task with neither has none.
     """
     pages = _Pages(docs)
     names = ["index.md"]
@@ -64,16 +64,21 @@ class _Pages:
             f"{size['lite']} of the core are the `lite` split, for one machine. Made from the catalogue, as every page "
             "of a task and of a domain is.\n\n"
         )
-        text += self._about_pictures()
+        text += self._about_pictures(tasks())
         text += "```{toctree}\n:hidden:\n\n" + "\n".join(DOMAIN_NAMES) + "\n```\n"
         for name in DOMAIN_NAMES:
             text += f"\n## [{load_domain(name).title}]({name}.md)\n\n" + self._tiles(tasks(domain=name))
         return text
 
-    def _about_pictures(self) -> str:
-        if (self._docs / "pictures").is_dir():
-            return "Pictures show a random policy.\n\n"
-        return "This copy of the site was built without pictures; `make pictures` draws them.\n\n"
+    def _about_pictures(self, members: TaskList) -> str:
+        missing = sum(not self._image(task) for task in members)
+        text = "Pictures show a random policy."
+        if missing:
+            text += (
+                f" {missing} tasks have none: they need files that are not part of this project. "
+                "`newt-bench assets download` fetches them, and `make pictures` then draws these tasks, too."
+            )
+        return text + "\n\n"
 
     def domain(self, domain: Domain) -> str:
         """One domain: how it is installed and played, and its tasks."""
@@ -87,7 +92,7 @@ class _Pages:
         text += (f"; the simulator's own documentation: {links}" if links else "") + ".\n\n"
         # In `docs/` links start there, on this page one folder below.
         text += re.sub(r"\]\((?!https?:|#)", "](../", self._notes[domain.name]).strip() + "\n\n"
-        text += "## Tasks\n\n" + self._tiles(members) + "\n"
+        text += "## Tasks\n\n" + self._about_pictures(members) + self._tiles(members) + "\n"
         rows = [
             (
                 f"[{task.name}]({task.name}.md)",
@@ -101,15 +106,16 @@ class _Pages:
         ]
         return text + table(("task", "split", "observation", "actions", "steps", "score from"), rows)
 
-    def _tiles(self, members: Any) -> str:
+    def _tiles(self, members: TaskList) -> str:
         lines = [f"- [{self._image(task)}{task.name}]({task.name}.md)" for task in members]
         return "::::{container} gallery\n" + "\n".join(lines) + "\n::::\n"
 
     def _image(self, task: Task, moving: bool = False) -> str:
-        for suffix in (".gif", ".png") if moving else (".png",):
-            path = self._docs / "pictures" / task.domain / (task.name + suffix)
+        places = [("pictures", ".gif")] if moving else []
+        for folder, suffix in (*places, ("pictures", ".png"), ("stills", ".webp")):
+            path = self._docs / folder / task.domain / (task.name + suffix)
             if path.is_file():
-                return f"![{task.name}](../pictures/{task.domain}/{path.name})"
+                return f"![{task.name}](../{folder}/{task.domain}/{path.name})"
         return ""
 
     def _links(self, domain: str) -> str:

@@ -1,6 +1,6 @@
 // Two agents of a board against each other.
 
-const SHOWN = 12; // tasks, before the reader asks for all
+const SHOWN = 12; // tasks on the screen, before the reader asks for all
 
 let drawScatter;
 
@@ -95,12 +95,12 @@ function scatter(width, a, b, differences) {
   );
 }
 
-function differenceTable(a, b, differences, all = false) {
+function differenceTable(a, b, differences) {
   const sorted = [...differences].sort((p, q) => Math.abs(q.difference) - Math.abs(p.difference));
-  const body = (all ? sorted : sorted.slice(0, SHOWN)).map((entry) =>
+  const body = sorted.map((entry, place) =>
     h(
       "tr",
-      {},
+      { class: place < SHOWN ? null : "later" },
       h("th", { scope: "row" }, h("button", { type: "button", class: "link", "aria-haspopup": "dialog", click: () => openTask(entry.name) }, entry.name)),
       h("td", {}, number(entry.a)),
       h("td", {}, number(entry.b)),
@@ -110,10 +110,14 @@ function differenceTable(a, b, differences, all = false) {
   );
   const headings = ["Task", "A", "B", "A \u2212 B"].map((heading) => h("th", { scope: "col" }, heading));
   const head = h("tr", {}, headings, h("td", { class: "diverging" }));
-  const caption = all ? "All tasks, by size of the difference" : "Largest differences";
-  const table = h("table", { class: "small" }, h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body));
-  const more = h("button", { type: "button", click: () => wrapper.replaceWith(differenceTable(a, b, differences, true)) }, `All ${count(sorted.length, "task")}`);
-  const wrapper = h("div", { class: "differences" }, table, all || sorted.length <= SHOWN ? null : more);
+  const table = h("table", { class: "small" }, h("caption", {}, "Tasks, largest difference first"), h("thead", {}, head), h("tbody", {}, body));
+  if (sorted.length <= SHOWN) return h("div", { class: "differences" }, table);
+  const showAll = () => {
+    wrapper.classList.remove("short");
+    more.remove();
+  };
+  const more = h("button", { type: "button", click: showAll }, `All ${count(sorted.length, "task")}`);
+  const wrapper = h("div", { class: "differences short" }, table, more);
   return wrapper;
 }
 

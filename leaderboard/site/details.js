@@ -79,10 +79,12 @@ function picture(name, task) {
   if (!task.pictures.length) return null;
   const source = (suffix) => `pictures/${encodeURIComponent(name)}.${suffix}`;
   const image = (suffix) => h("img", { src: source(suffix), alt: `${name}: ${task.instruction}`, width: 224, height: 224 });
-  const [still, moving] = ["png", "gif"].map((suffix) => task.pictures.includes(suffix));
-  if (!moving || !matchMedia("(prefers-reduced-motion: reduce)").matches) return h("figure", {}, image(moving ? "gif" : "png"));
+  const still = ["png", "webp"].find((suffix) => task.pictures.includes(suffix));
+  const moving = task.pictures.includes("gif");
+  if (!moving) return h("figure", {}, image(still));
+  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) return h("figure", {}, image("gif"));
   const play = h("button", { type: "button", click: () => figure.replaceChildren(image("gif")) }, "Play animation");
-  const figure = h("figure", {}, still ? image("png") : null, play);
+  const figure = h("figure", {}, still ? image(still) : null, play);
   return figure;
 }
 

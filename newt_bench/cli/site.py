@@ -15,7 +15,7 @@ def build_leaderboard(
     out: Annotated[Path, typer.Option(help="Folder of the site; an older site in it is replaced.")],
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Folder with pictures of tasks, <task>.png or <task>.gif, as 'newt-bench gallery' makes."),
+        typer.Option(help="Folder with pictures of tasks, <task>.png, .webp or .gif, as 'newt-bench gallery' makes."),
     ] = None,
     folder: FolderOption = None,
 ) -> None:

@@ -29,7 +29,7 @@ __all__ = ["Site", "build_site", "find_pictures", "render_page"]
 _SCRIPTS = ("dom", "state", "charts", "ranking", "domains", "profiles", "heatmap", "comparison", "details", "main")
 
 _PAGE, _DATA, _TABLE, _RUNS, _PICTURES = "index.html", "data.json", "results.csv", "runs", "pictures"
-_SUFFIXES = (".gif", ".png")
+_SUFFIXES = (".gif", ".png", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,9 @@ def _check_out(out: Path) -> None:
 
 
 def find_pictures(folder: Path) -> Pictures:
-    """Finds pictures of tasks: files `<task>.png` and `<task>.gif` at any depth, as `newt-bench gallery` writes them.
+    """Finds pictures of tasks: stills `<task>.png` or `<task>.webp`, clips `<task>.gif`, at any depth.
+
+    That is how `newt-bench gallery` writes them. Of a still in both formats, the page shows the PNG.
 
     Returns:
         Files by task and suffix without the dot.
@@ -109,7 +111,9 @@ def find_pictures(folder: Path) -> Pictures:
         if path.suffix in _SUFFIXES and path.stem in known and path.is_file():
             found.setdefault(path.stem, {})[path.suffix.removeprefix(".")] = path
     if not found:
-        raise InputError(f"{folder} holds no picture of a task, such as walker-run.png or walker-run.gif")
+        raise InputError(
+            f"{folder} holds no picture of a task, such as walker-run.png, walker-run.webp or walker-run.gif"
+        )
     return found
 
 

@@ -50,10 +50,10 @@ def requests_of(browser: webdriver.Chrome) -> list[str]:
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
 
-def emulate(browser: webdriver.Chrome, *, width: int = 1400, scheme: str = "light") -> None:
-    """Sets the width of the window in pixels, and whether the reader prefers dark pages."""
+def emulate(browser: webdriver.Chrome, *, width: int = 1400, scheme: str = "light", media: str = "") -> None:
+    """Sets the width of the window in pixels, whether the reader prefers dark pages, and `print` for paper."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     screen = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
 

@@ -116,14 +116,15 @@ def test_pictures_of_tasks_are_copied(leaderboard, tmp_path):
     folder = leaderboard(make_document("One", track="few-shot", tasks="heldout:ogbench"))
     pictures = tmp_path / "gallery" / "ogbench"
     pictures.mkdir(parents=True)
-    for name in ("og-point-var1.png", "og-point-var1.gif", "nobody.png", "og-point-var1.html"):
+    named = ("og-point-var1.png", "og-point-var1.gif", "og-point-var2.webp")
+    for name in (*named, "nobody.png", "og-point-var1.html"):
         (pictures / name).write_bytes(name.encode())
-    assert build_site(tmp_path / "site", folder, pictures.parent).pictures == 1
+    assert build_site(tmp_path / "site", folder, pictures.parent).pictures == 2
     data = data_of((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
     assert data["tasks"]["og-point-var1"]["pictures"] == ["gif", "png"]
-    assert data["tasks"]["og-point-var2"]["pictures"] == []
+    assert data["tasks"]["og-point-var2"]["pictures"] == ["webp"]
     copied = {path.name: path.read_bytes().decode() for path in (tmp_path / "site" / "pictures").iterdir()}
-    assert copied == {name: name for name in ("og-point-var1.png", "og-point-var1.gif")}
+    assert copied == {name: name for name in named}
     with pytest.raises(InputError, match="holds no picture of a task"):
         build_site(tmp_path / "site", folder, tmp_path / "gallery" / "nowhere")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 
 import imageio.v2 as imageio
 import numpy as np
@@ -13,9 +15,11 @@ from selenium.webdriver.support.ui import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from newt_bench.catalogue import get_task
-from newt_bench.leaderboard import build_site
+from newt_bench.leaderboard import Submission, build_site
 from newt_bench.leaderboard.site import render_page
+from newt_bench.media import write_image
 from tests.leaderboard.browser import POOR_CONTRAST, emulate, requests_of, started
+from tests.leaderboard.conftest import make_document
 from tests.leaderboard.sites import EVIDENCE, made_board
 from tests.leaderboard.test_site import HOSTILE
 
@@ -28,6 +32,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("leaderboard")
     (folder / "gallery").mkdir()
     imageio.imwrite(folder / "gallery" / f"{TASK}.png", np.full((224, 224, 3), 90, np.uint8))
+    write_image(folder / "gallery" / "mujoco-hopper.webp", np.full((192, 192, 3), 90, np.uint8))
     build_site(folder / "site", made_board(folder / "board"), folder / "gallery")
     return folder / "site"
 
@@ -172,6 +177,13 @@ def test_drill_down_with_the_mouse_shows_the_picture(page):
     wait(page, lambda: focused(page).get_attribute("role") == "rowheader")
 
 
+def test_small_stills_are_shown_as_large_as_others(page, site):
+    opened(page, site / "index.html", f"board={BOARD}&task=mujoco-hopper")
+    picture = find(page, "dialog[open] img")
+    wait(page, lambda: picture.get_property("naturalWidth") == 192)
+    assert picture.size == {"width": 224, "height": 224}
+
+
 def test_from_task_to_task_and_addresses_that_open_one(page, site):
     opened(page, site / "index.html", f"board={BOARD}&task={TASK}")
     assert find(page, "#details-title").text == TASK
@@ -277,6 +289,65 @@ def test_a_phone(page):
     box = wait(page, lambda: find(page, "dialog[open]")).rect
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 360
+
+
+@pytest.fixture(scope="module")
+def long_site(tmp_path_factory):
+    """One board of more tasks than the comparison shows at first, and of more agents than a phone has room for."""
+    folder = tmp_path_factory.mktemp("long")
+    for index in range(8):
+        document = make_document(f"Agent {index}", 0.1 * index, rng=index, track="lite", tasks="lite")
+        submission = Submission.from_json(document)
+        submission.save(folder / "board" / "submissions" / f"{submission.id}.json")
+    build_site(folder / "site", folder / "board")
+    return folder / "site"
+
+
+PAPER = 700  # pixels of 1/96 inch: A4, less margins of 12 mm
+
+
+def shown(page, selector):
+    """Boxes of the elements that are displayed: left and right end, text."""
+    return page.execute_script(
+        """return [...document.querySelectorAll(arguments[0])].filter((n) => n.checkVisibility()).map((n) => {
+             const box = n.getBoundingClientRect();
+             return [box.left, box.right, n.textContent];
+           })""",
+        selector,
+    )
+
+
+def test_on_paper_tables_are_whole_and_light_and_controls_are_left_out(browser, long_site):
+    page = opened(browser, long_site / "index.html", "board=lite/100k/lite")
+    assert len(shown(page, ".differences tbody tr")) == 12
+    headings = [text for _, _, text in shown(page, "#ranking-table thead th")]
+    emulate(page, width=PAPER, scheme="dark")
+    assert len(shown(page, "#ranking-table thead th")) < len(headings)
+    emulate(page, width=PAPER, scheme="dark", media="print")
+    wait(page, lambda: page.execute_script("return innerWidth") == PAPER)
+    assert [text for _, _, text in shown(page, "#ranking-table thead th")] == headings
+    assert len(shown(page, "#ranking-table tbody tr")) == 8
+    assert len(shown(page, ".differences tbody tr")) == 20
+    cells = shown(page, ".heat [role=gridcell]")
+    assert len(cells) == 160
+    assert all(0 <= left < right <= PAPER for left, right, _ in [*cells, *shown(page, "table")])
+    assert shown(page, "input, select, nav, .controls, .differences > button") == []
+    assert page.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(251, 252, 252)"
+    seen, poor = page.execute_script(POOR_CONTRAST)
+    assert seen > 100
+    assert poor == []
+    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
+    assert pdf.startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 8  # not one, cut off
+
+
+def test_an_open_task_is_printed_alone(browser, site):
+    page = opened(browser, site / "index.html", f"board={BOARD}&task={TASK}")
+    emulate(page, width=PAPER, media="print")
+    assert shown(page, "main, .steps, dialog button") == []
+    ((left, right, text),) = shown(page, "dialog")
+    assert (left, right) == (0, PAPER)
+    assert TASK in text
 
 
 def test_hostile_text_is_text(browser, site):
