@@ -69,9 +69,7 @@ def audit(handle: Any, file_bytes: int, max_bytes: int = MAX_BYTES) -> dict[str,
     return found
 
 
-def audit_datasets(
-    handle: Any, columns: Mapping[str, Column], file_bytes: int, max_bytes: int
-) -> dict[str, Stored]:
+def audit_datasets(handle: Any, columns: Mapping[str, Column], file_bytes: int, max_bytes: int) -> dict[str, Stored]:
     """Checks that an open file holds some datasets, plainly stored, and nothing else.
 
     Args:
