@@ -67,7 +67,9 @@ def test_a_suite_is_run_in_parts_and_only_once(suite, tmp_path):
     out = tmp_path / "runs"
     assert list(run_suite(suite, out, agents=["random"], progress=False)) == ["random"]
     assert list(run_suite(suite, out, seeds=[1], progress=False)) == ["random"]
-    results = run_suite(suite, out, progress=False)
+    begun: list[str] = []
+    results = run_suite(suite, out, progress=False, begin=begun.append)
+    assert begun == ["ppo, seed 0"]
     assert list(results) == ["random", "ppo"]
     for agent, found in results.items():
         assert found.complete
@@ -109,9 +111,11 @@ def test_an_interrupted_suite_goes_on(suite, tmp_path):
 def test_a_folder_that_holds_another_run_is_refused(suite, tmp_path):
     out = tmp_path / "runs"
     train("ppo", TASKS[0], out=out / "ppo" / "seed-0", recipe=suite.agents["ppo"], final_episodes=1, progress=False)
-    (out / "ppo" / "seed-0" / "results.json").unlink()
-    with pytest.raises(InputError, match=r"seed-0 holds another run than ppo with seed 0.*--out"):
-        run_suite(suite, out, progress=False)
+    for unfinished in (False, True):
+        if unfinished:
+            (out / "ppo" / "seed-0" / "results.json").unlink()
+        with pytest.raises(InputError, match=r"seed-0 holds another run than ppo with seed 0.*--out"):
+            run_suite(suite, out, agents=["ppo"], progress=False)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +156,10 @@ def test_results_are_published_with_their_table(suite, finished, tmp_path):
     publish(suite, finished, home)
     assert page.read_text() == text
     page.write_text("no place")
+    (home / "ppo" / "results" / "tiny.json").unlink()
     with pytest.raises(InputError, match=r"<!-- tiny: begin -->"):
         publish(suite, finished, home)
+    assert not (home / "ppo" / "results" / "tiny.json").exists()  # all or nothing
     with pytest.raises(InputError, match="No agent of the suite tiny has finished"):
         publish(suite, tmp_path / "nothing", home)
 

@@ -37,6 +37,7 @@ def run(
             folder,
             agents=agents.split(",") if agents else None,
             seeds=[_number(seed) for seed in seeds.split(",")] if seeds else None,
+            begin=lambda run: typer.echo(run, err=True),
         )
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on", err=True)

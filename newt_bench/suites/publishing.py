@@ -47,15 +47,14 @@ def publish(suite: Suite, out: str | Path, folder: Path | None = None) -> list[P
     found = collected(suite, out)
     if not found:
         raise InputError(f"No agent of the suite {suite.name} has finished all its seeds in {out}")
-    written = []
-    for agent, results in found.items():
-        path = _file(folder, agent, suite)
+    page = (folder or content_folder("baselines")) / README
+    text = readme_text(suite, page.read_text(encoding="utf-8"), {**published(suite, folder), **found})
+    files = {_file(folder, agent, suite): results for agent, results in found.items()}
+    for path, results in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         results.save(path)
-        written.append(path)
-    page = (folder or content_folder("baselines")) / README
-    write_text(page, readme_text(suite, page.read_text(encoding="utf-8"), published(suite, folder)))
-    return [*written, page]
+    write_text(page, text)
+    return [*files, page]
 
 
 def readme_text(suite: Suite, text: str, results: dict[str, Results]) -> str:

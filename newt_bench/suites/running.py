@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,8 +17,6 @@ __all__ = ["collected", "run_suite"]
 
 _Item = TypeVar("_Item", str, int)
 
-logger = logging.getLogger(__name__)
-
 
 def run_suite(
     suite: Suite,
@@ -28,6 +25,7 @@ def run_suite(
     agents: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     progress: bool = True,
+    begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Results]:
     """Runs what is not finished yet, seed by seed, so that all agents have a first seed early.
 
@@ -39,6 +37,7 @@ def run_suite(
         agents: Only these of its agents.
         seeds: Only these of its seeds.
         progress: Whether to show progress on standard error.
+        begin: Told of each run that begins or goes on, such as "newt, seed 0".
 
     Returns:
         Results of the agents all of whose runs are finished.
@@ -51,8 +50,8 @@ def run_suite(
     for seed in _choose(suite, "seed", suite.seeds, seeds):
         for agent in chosen:
             folder = _folder(out, agent, seed)
-            if _finished(folder) is None:
-                logger.info("%s, seed %s", agent, seed)
+            if _finished(suite, agent, seed, folder) is None:
+                begin(f"{agent}, seed {seed}")
                 _run(suite, agent, seed, folder, progress)
     return collected(suite, out)
 
@@ -63,10 +62,13 @@ def collected(suite: Suite, out: str | Path) -> dict[str, Results]:
     Args:
         suite: The suite.
         out: Folder of the runs.
+
+    Raises:
+        InputError: A folder holds another run.
     """
     found = {}
     for agent in suite.agents:
-        parts = [_finished(_folder(out, agent, seed)) for seed in suite.seeds]
+        parts = [_finished(suite, agent, seed, _folder(out, agent, seed)) for seed in suite.seeds]
         complete = [part for part in parts if part is not None]
         if len(complete) == len(parts):
             found[agent] = merge_results(complete)
@@ -84,11 +86,21 @@ def _folder(out: str | Path, agent: str, seed: int) -> Path:
     return Path(out) / agent / f"seed-{seed}"
 
 
-def _finished(folder: Path) -> Results | None:
+def _finished(suite: Suite, agent: str, seed: int, folder: Path) -> Results | None:
     """Results of a run, if it is at its end."""
     path = RunFolder(folder).results_file
-    results = load_results(path) if path.exists() else None
-    return results if results is not None and results.complete else None
+    if not path.exists():
+        return None
+    results = load_results(path)
+    protocol = results.protocol
+    found = (results.agent["spec"], protocol.tasks, protocol.seeds, protocol.episodes)
+    if found != (agent, tuple(task.id for task in suite.tasks), (seed,), suite.episodes):
+        raise _another(agent, seed, folder)
+    return results if results.complete else None
+
+
+def _another(agent: str, seed: int, folder: Path) -> InputError:
+    return InputError(f"{folder} holds another run than {agent} with seed {seed}; name another folder with --out")
 
 
 def _run(suite: Suite, agent: str, seed: int, folder: Path, progress: bool) -> None:
@@ -101,9 +113,7 @@ def _run(suite: Suite, agent: str, seed: int, folder: Path, progress: bool) -> N
         order = RunFolder(folder).order()
         found = (order.agent, order.tasks, order.recipe, order.settings.seed)
         if found != (agent, names, Path(recipe).stem, seed):
-            raise InputError(
-                f"{folder} holds another run than {agent} with seed {seed}; name another folder with --out"
-            )
+            raise _another(agent, seed, folder)
         resume_training(folder, progress=progress)
     else:
         train(agent, names, out=folder, recipe=recipe, seed=seed, final_episodes=suite.episodes, progress=progress)
