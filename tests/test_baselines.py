@@ -10,7 +10,7 @@ import pytest
 
 import newt_bench
 from newt_bench.content import content_folder
-from newt_bench.results import load_results
+from newt_bench.results import load_results, split_results
 from newt_bench.suites import suites
 
 RESULTS = sorted(content_folder("baselines").glob("*/results/*.json"))
@@ -35,9 +35,12 @@ def test_results_are_complete_and_say_how_they_were_made(path):
     results = load_results(path)
     assert results.complete
     assert results.protocol.env_options == {}
-    for origin in (results.provenance, *results.provenance.get("parts", ())):
+    for run in split_results(results):
+        origin = run.provenance
         assert origin["command"].startswith(("newt-bench evaluate", "newt-bench train", "newt-bench baselines run"))
         assert origin["git_revision"]
+        if "training" in origin:
+            assert run.protocol.seeds == (origin["training"]["settings"]["seed"],)
     if path in RANDOM:  # the catalogue's anchors come from unchanged code
         assert not results.provenance["git_revision"].endswith("+")
 

@@ -12,7 +12,7 @@ from newt_bench.leaderboard.reading import parse_submission
 from newt_bench.leaderboard.rules import recorded_training
 from newt_bench.leaderboard.submission import Submission
 from newt_bench.leaderboard.tracks import Track, get_track, task_set
-from newt_bench.results import Results, load_results
+from newt_bench.results import Results, load_results, split_results
 
 __all__ = ["Entry", "build_submission"]
 
@@ -51,6 +51,7 @@ def build_submission(entry: Entry, files: Sequence[str | Path]) -> Submission:
     Args:
         entry: What the submitter says.
         files: Results files that `newt_bench.evaluate` wrote, which together hold every task, seed and episode once.
+            Merged ones are taken apart again, so that a submission says of every run where it comes from.
 
     Returns:
         The submission.
@@ -63,7 +64,7 @@ def build_submission(entry: Entry, files: Sequence[str | Path]) -> Submission:
     if not files:
         raise InputError("There are no results to submit; name files that 'newt-bench evaluate --out' wrote")
     track = get_track(entry.track)
-    results = tuple(load_results(path) for path in files)
+    results = tuple(run for path in files for run in split_results(load_results(path)))
     training = dict(entry.training)
     if training["environment_steps"] is None:
         training["environment_steps"] = _recorded_steps(results)

@@ -137,6 +137,9 @@ def recorded_training(results: Results) -> Mapping[str, Any] | None:
 def _recorded(submission: Submission) -> Iterator[Problem]:
     """What is said of training must not be less than what `newt_bench.train` recorded of it."""
     for index, results in enumerate(submission.results):
+        if "parts" in results.provenance:  # only the first of them would be looked at
+            found, wanted = "results of several runs", "one run per file, as newt-bench submit writes them"
+            yield Problem(f"$.results[{index}].provenance.parts", found, wanted)
         settings = recorded_training(results) or {}
         where = f"as $.results[{index}].provenance.training tells"
         said, steps = submission.training["environment_steps"], settings.get("steps", 0)

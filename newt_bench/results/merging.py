@@ -1,15 +1,16 @@
-"""One results file out of those of several training runs."""
+"""One results file out of those of several runs, and back."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from newt_bench.errors import ResultsError
 from newt_bench.results.records import EpisodeRecord, Results
 
-__all__ = ["merge_results"]
+__all__ = ["merge_results", "split_results"]
 
 
 def merge_results(parts: Sequence[Results]) -> Results:
@@ -19,7 +20,8 @@ def merge_results(parts: Sequence[Results]) -> Results:
         parts: The results; agent, options but `checkpoint`, and protocol must be the same but for seeds or tasks.
 
     Returns:
-        All episodes. The provenance is that of the first part, with every part's own under `parts`, and all time added.
+        All episodes. The provenance is that of the first part, with all time added, and with every run's own under
+        `parts`, where `covers` says which tasks, seeds and options it had. `split_results` takes them apart again.
 
     Raises:
         ResultsError: They do not belong together; the message says in what they differ.
@@ -43,8 +45,53 @@ def merge_results(parts: Sequence[Results]) -> Results:
     place = {key: index for index, key in enumerate((task, seed) for seed in seeds for task in tasks)}
     ordered = sorted(records.values(), key=lambda record: (place[record.task, record.seed], record.episode))
     wall = sum(part.provenance["wall_seconds"] for part in parts)
-    provenance = {**first.provenance, "wall_seconds": round(wall, 3), "parts": [dict(p.provenance) for p in parts]}
+    runs = [run for part in parts for run in split_results(part)]
+    provenance = {
+        **first.provenance,
+        "wall_seconds": round(wall, 3),
+        "parts": [{**run.provenance, "covers": _covers(run)} for run in runs],
+    }
     return Results({**first.agent, "options": _options(first)}, protocol, provenance, tuple(ordered))
+
+
+def split_results(results: Results) -> list[Results]:
+    """The runs that `merge_results` joined, each with its own options and provenance; the results alone if none were.
+
+    Args:
+        results: Any results.
+
+    Raises:
+        ResultsError: What is told of the parts is not what was merged.
+    """
+    parts = results.provenance.get("parts")
+    if parts is None:
+        return [results]
+    try:
+        runs = [_part(results, part) for part in parts]
+    except (TypeError, KeyError) as error:
+        raise ResultsError("provenance.parts does not say what each part covers; merge the runs' files anew") from error
+    if Counter(r.key for run in runs for r in run.episodes) != Counter(r.key for r in results.episodes):
+        raise ResultsError("provenance.parts does not cover every episode once; merge the runs' files anew")
+    return runs
+
+
+def _covers(run: Results) -> dict[str, Any]:
+    return {
+        "tasks": list(run.protocol.tasks),
+        "seeds": list(run.protocol.seeds),
+        "options": dict(run.agent["options"]),
+    }
+
+
+def _part(results: Results, part: Mapping[str, Any]) -> Results:
+    covers = part["covers"]
+    tasks, seeds = tuple(covers["tasks"]), tuple(covers["seeds"])
+    return Results(
+        {**results.agent, "options": dict(covers["options"])},
+        dataclasses.replace(results.protocol, tasks=tasks, seeds=seeds),
+        {name: value for name, value in part.items() if name != "covers"},
+        tuple(record for record in results.episodes if record.task in tasks and record.seed in seeds),
+    )
 
 
 def _options(results: Results) -> dict[str, Any]:

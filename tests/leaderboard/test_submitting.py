@@ -22,6 +22,7 @@ from newt_bench.leaderboard import (
     reproduction_commands,
     verify,
 )
+from newt_bench.results import Results, merge_results
 from newt_bench.training import TrainingSettings
 from tests.leaderboard.conftest import make_document
 
@@ -180,6 +181,31 @@ def test_results_of_training_tell_their_steps(tmp_path):
     training = {**TRAINING, "environment_steps": None, "demonstrations": 5}
     built = build_submission(dataclasses.replace(ENTRY, training=training), [tmp_path / "results.json"])
     assert (built.training["environment_steps"], built.budget) == (12_000, 20_000)
+
+
+def test_merged_results_are_submitted_run_by_run(tmp_path):
+    (document,) = trained(make_document(track="few-shot", tasks="heldout:ogbench"), 12_000)["results"]
+    merged = Results.from_json(document)
+    runs = []
+    for seed in merged.protocol.seeds:
+        training = {"settings": {**document["provenance"]["training"]["settings"], "seed": seed}}
+        runs.append(
+            dataclasses.replace(
+                merged,
+                protocol=dataclasses.replace(merged.protocol, seeds=(seed,)),
+                provenance={**merged.provenance, "training": training},
+                episodes=tuple(record for record in merged.episodes if record.seed == seed),
+            )
+        )
+    merge_results(runs).save(tmp_path / "merged.json")
+    training = {**TRAINING, "environment_steps": None, "demonstrations": 5}
+    built = build_submission(dataclasses.replace(ENTRY, training=training), [tmp_path / "merged.json"])
+    assert [run.to_json() for run in built.results] == [run.to_json() for run in runs]
+    commands = reproduction_commands(built)
+    assert [f"seed={seed}" in command for seed, command in enumerate(commands)] == [True] * len(runs)
+    joined = built.to_json() | {"results": [merge_results(runs).to_json()]}
+    with pytest.raises(SubmissionError, match=r"\$\.results\[0\]\.provenance\.parts: found results of several runs"):
+        parse_submission(json.dumps(joined))
 
 
 def test_steps_that_nobody_recorded_must_be_told(played):

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from newt_bench.errors import ResultsError
-from newt_bench.results import load_results, merge_results
+from newt_bench.results import load_results, merge_results, split_results
 from tests.results.test_records import make_results
 
 
@@ -69,3 +69,20 @@ def test_what_does_not_belong_together_is_refused():
         merge_results([one, dataclasses.replace(two, protocol=fewer)])
     with pytest.raises(ResultsError, match="no results"):
         merge_results([])
+
+
+def test_merged_results_are_taken_apart_into_the_same_runs(tmp_path):
+    runs = [with_seed(seed) for seed in (4, 1, 3)]
+    merge_results([merge_results(runs[:2]), runs[2]]).save(tmp_path / "merged.json")
+    again = split_results(load_results(tmp_path / "merged.json"))
+    assert [run.to_json() for run in again] == [run.to_json() for run in runs]
+    assert split_results(runs[0]) == runs[:1]
+
+
+def test_parts_that_say_something_else_are_refused():
+    merged = merge_results([with_seed(1), with_seed(2)])
+    first, second = merged.provenance["parts"]
+    silent = {name: value for name, value in second.items() if name != "covers"}
+    for parts, message in (([first], "every episode once"), ([first, first], "once"), ([first, silent], "what each")):
+        with pytest.raises(ResultsError, match=message):
+            split_results(dataclasses.replace(merged, provenance={**merged.provenance, "parts": parts}))
