@@ -84,7 +84,9 @@ def new_task(name: str, like: str) -> Path:
     fresh = entry[1].replace(model.instruction, f"Describe {name} in one sentence.")
     for count, sentence in enumerate(model.paraphrases, start=1):
         fresh = fresh.replace(sentence, f"Describe {name} in other words, for the {_ORDINALS[count]} time.")
-    fresh = "\n".join(line for line in fresh.splitlines() if not line.startswith(("lite =", "random_return =")))
+    fresh = "\n".join(
+        line for line in fresh.splitlines() if not line.startswith(("lite =", "random_return =", "scripted_return ="))
+    )
     added = f"{text.rstrip()}\n\n[tasks.{name}]\n{fresh.strip()}\n"
     write_text(path, added)
     try:

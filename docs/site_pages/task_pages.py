@@ -192,12 +192,15 @@ class _Pages:
         key = max((key for key in texts if task.simulator_id.startswith(key)), key=len)
         told = texts[key].format(id=task.simulator_id, repeat=task.action_repeat)
         text = f"## Reward\n\n{told}\n"
-        if task.random_return:
-            text += (
-                f"\nThe uniform random policy has a mean return of {task.random_return.mean:.4g} ± "
-                f"{task.random_return.sem:.2g} (mean and standard error of {task.random_return.episodes} episodes, "
-                "measured by this project).\n"
-            )
+        for policy, anchor in (
+            ("uniform random policy", task.random_return),
+            ("scripted expert", task.scripted_return),
+        ):
+            if anchor:
+                text += (
+                    f"\nThe {policy} has a mean return of {anchor.mean:.4g} ± {anchor.sem:.2g} (mean and standard "
+                    f"error of {anchor.episodes} episodes, measured by this project).\n"
+                )
         return text
 
     def _language(self, task: Task) -> str:

@@ -63,6 +63,7 @@ _FIELD_TYPES: dict[str, type] = {
     "needs_renderer": bool,
     "provenance": str,
     "random_return": dict,
+    "scripted_return": dict,
 }
 # The same for the entries of inline tables, by annotation.
 _ENTRY_TYPES: dict[str, type] = {"float": float, "int": int, "bool": bool}
@@ -163,8 +164,9 @@ def _parse_task(path: Path, name: str, fields: dict[str, Any], embodiments: Mapp
             f"{where}: field 'embodiment': '{fields['embodiment']}' is not in [embodiments] "
             f"({', '.join(sorted(embodiments))})"
         )
-    if "random_return" in fields:
-        fields["random_return"] = _record(where, "random_return", Anchor, fields["random_return"])
+    for anchor in ("random_return", "scripted_return"):
+        if anchor in fields:
+            fields[anchor] = _record(where, anchor, Anchor, fields[anchor])
     fields["score"] = _record(where, "score", Score, fields["score"])
     fields["embodiment"] = embodiments[fields["embodiment"]]
     fields["paraphrases"] = tuple(fields["paraphrases"])

@@ -138,6 +138,7 @@ class Task:
             published release listed the task without implementing it and this project defines it. Scores
             of the latter must not be compared with published ones.
         random_return: Return of the uniform random policy as measured by this project, or None.
+        scripted_return: Likewise of the scripted expert, or None where there is none.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Task:
     needs_renderer: bool = False
     provenance: Literal["release", "newt-bench"] = "release"
     random_return: Anchor | None = None
+    scripted_return: Anchor | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
@@ -209,6 +211,7 @@ class Task:
             settings=dict(self.settings),
             score=dataclasses.asdict(self.score),
             random_return=dataclasses.asdict(self.random_return) if self.random_return else None,
+            scripted_return=dataclasses.asdict(self.scripted_return) if self.scripted_return else None,
         )
         return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
 

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
+from newt_bench.anchors import ANCHOR_SEED, Policy, check_anchors
+from newt_bench.catalogue import Anchor, tasks
+from newt_bench.cli.options import console
 from newt_bench.errors import InputError
 from newt_bench.suites import collected, get_suite, publish, published, run_suite, suite_table, suites
 
@@ -63,6 +67,30 @@ def publish_results(
     """Put finished results into baselines/ of this checkout, and renew the table in its README."""
     for path in publish(get_suite(suite), out or Path("runs") / suite):
         typer.echo(f"wrote {path}", err=True)
+
+
+@app.command("anchors")
+def anchors(
+    policy: Annotated[Policy, typer.Option(help="Whose returns.")] = "random",
+    domain: Annotated[list[str] | None, typer.Option(help="Only this domain; repeat for several.")] = None,
+    names: Annotated[str | None, typer.Option("--tasks", help="Only these tasks, separated by commas.")] = None,
+    episodes: Annotated[int, typer.Option(help="Episodes per task.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of starts and random actions.")] = ANCHOR_SEED,
+    workers: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
+) -> None:
+    """Measure the catalogue's anchors anew, and fail where one does not hold."""
+    chosen = tasks(names.split(",") if names else None, domain=domain or None)
+    checks = check_anchors(policy, chosen, episodes=episodes, seed=seed, workers=workers)
+    table = Table("task", "anchor", "found", "holds", box=None, header_style="bold", pad_edge=False)
+    for check in checks:
+        table.add_row(check.task, _shown(check.anchor), _shown(check.found), "yes" if check.holds else "NO")
+    console().print(table)
+    if not all(check.holds for check in checks):
+        raise typer.Exit(1)
+
+
+def _shown(anchor: Anchor) -> str:
+    return f"{anchor.mean:.4g} +- {anchor.sem:.2g} ({anchor.episodes})"
 
 
 def _number(text: str) -> int:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from newt_bench.catalogue import Task, TaskList, get_task, load_domain, tasks
+from newt_bench.catalogue import Anchor, Task, TaskList, get_task, load_domain, tasks
 from newt_bench.cli.options import JsonOption, SplitOption, console, print_json
 
 
@@ -82,11 +82,13 @@ def _facts(task: Task) -> dict[str, str]:
         else "",
         "tags": ", ".join(task.tags),
         "lite": task.lite or "",
-        "random policy": f"return {task.random_return.mean:.3f} +- {task.random_return.sem:.3f} "
-        f"({task.random_return.episodes} episodes)"
-        if task.random_return
-        else "",
+        "random policy": _anchor(task.random_return),
+        "scripted expert": _anchor(task.scripted_return),
     }
     if task.provenance == "newt-bench":
         facts["provenance"] = "defined by newt-bench; scores must not be compared with published ones"
     return {label: value for label, value in facts.items() if value}
+
+
+def _anchor(anchor: Anchor | None) -> str:
+    return f"return {anchor.mean:.3f} +- {anchor.sem:.3f} ({anchor.episodes} episodes)" if anchor else ""
