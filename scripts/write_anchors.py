@@ -41,7 +41,7 @@ def main() -> None:
 
 def with_anchor(text: str, name: str, field: str, anchor: Anchor) -> str:
     """The catalogue file's text with the anchor at the end of the task's table, or in place of an older one."""
-    line = f"{field} = {{ mean = {anchor.mean:.4f}, sem = {anchor.sem:.4f}, episodes = {anchor.episodes} }}"
+    line = f"{field} = {{ mean = {round(anchor.mean, 4)}, sem = {round(anchor.sem, 4)}, episodes = {anchor.episodes} }}"
     head = re.search(rf"^\[tasks\.{re.escape(name)}\]\n", text, re.MULTILINE)
     assert head is not None  # the catalogue was parsed from this file
     rest = text[head.end() :]
