@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from newt_bench.catalogue import Anchor, Task
 from newt_bench.errors import InputError
 from newt_bench.evaluation import evaluate
+from newt_bench.results import Results
 
-__all__ = ["ANCHOR_SEED", "AnchorCheck", "Policy", "anchor_of", "anchor_returns", "check_anchors"]
+__all__ = ["ANCHOR_SEED", "AnchorCheck", "Policy", "anchor_of", "check_anchors", "measured_anchors"]
 
 #: Whose returns are anchors.
 Policy = Literal["random", "scripted"]
@@ -49,10 +52,26 @@ def anchor_of(task: Task, policy: Policy) -> Anchor | None:
     return task.random_return if policy == "random" else task.scripted_return
 
 
-def anchor_returns(returns: Sequence[float]) -> Anchor:
-    """Mean, standard error and number of episodes' returns, of which there must be two at least."""
-    values = np.asarray(returns, np.float64)
-    return Anchor(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))), len(values))
+def measured_anchors(results: Iterable[Results]) -> dict[str, Anchor]:
+    """Mean, standard error and number of the returns of every task, by its id.
+
+    Args:
+        results: Results of one policy.
+
+    Raises:
+        InputError: A task has less than two episodes.
+    """
+    returns: dict[str, list[float]] = defaultdict(list)
+    for part in results:
+        for record in part.episodes:
+            returns[record.task].append(record.episode_return)
+    return {task: _anchor(task, np.asarray(values)) for task, values in returns.items()}
+
+
+def _anchor(task: str, returns: NDArray[np.float64]) -> Anchor:
+    if len(returns) < 2:
+        raise InputError(f"A mean and its standard error take 2 episodes at least; there is one of {task}")
+    return Anchor(float(returns.mean()), float(returns.std(ddof=1) / math.sqrt(len(returns))), len(returns))
 
 
 def check_anchors(
@@ -83,25 +102,21 @@ def check_anchors(
     Raises:
         InputError: None of the tasks has an anchor, or there are too few episodes.
     """
-    if episodes < 2:
+    if episodes < 2:  # before any is played
         raise InputError(f"A mean and its standard error take 2 episodes at least, not {episodes}")
     anchors = {task: anchor for task in tasks if (anchor := anchor_of(task, policy)) is not None}
     if not anchors:
         raise InputError(f"None of these tasks has an anchor of the {policy} policy")
     results = evaluate(policy, list(anchors), episodes, seed, workers=workers, progress=progress)
-    found: dict[str, list[float]] = {task.id: [] for task in anchors}
-    for record in results.episodes:
-        found[record.task].append(record.episode_return)
-    measured = {task: anchor_returns(found[task.id]) for task in anchors}
-    return list(_compared(anchors, measured))
+    return list(_compared(anchors, measured_anchors([results])))
 
 
-def _compared(anchors: dict[Task, Anchor], measured: dict[Task, Anchor]) -> Iterator[AnchorCheck]:
+def _compared(anchors: dict[Task, Anchor], measured: dict[str, Anchor]) -> Iterator[AnchorCheck]:
     from scipy import stats
 
     level = _FALSE_ALARMS / len(anchors)
     for task, anchor in anchors.items():
-        found = measured[task]
+        found = measured[task.id]
         freedom = min(anchor.episodes, found.episodes) - 1  # cautious, as the variances may differ
         reach = float(stats.t.isf(level / 2, freedom)) * math.hypot(anchor.sem, found.sem)
         allowed = reach + _ROUNDING * max(1.0, abs(anchor.mean))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections import defaultdict
 from pathlib import Path
+from typing import get_args
 
-from newt_bench.anchors import anchor_returns
+from newt_bench.anchors import Policy, measured_anchors
 from newt_bench.atomic import write_text
 from newt_bench.catalogue import Anchor, get_task
 from newt_bench.content import content_folder
@@ -24,19 +24,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", help="results of 'newt-bench evaluate --agent random|scripted'")
     files = [load_results(path) for path in parser.parse_args().files]
-    policies = {results.agent["spec"] for results in files}
-    if len(policies) > 1 or not policies <= {"random", "scripted"}:
-        parser.error(f"anchors come from the agent 'random' or from 'scripted', not from {', '.join(sorted(policies))}")
-    field = f"{policies.pop()}_return"
-    returns: dict[str, list[float]] = defaultdict(list)
-    for results in files:
-        for record in results.episodes:
-            returns[record.task].append(record.episode_return)
-    for task_id, values in returns.items():
+    specs = {results.agent["spec"] for results in files}
+    if len(specs) > 1 or not specs <= set(get_args(Policy)):
+        parser.error(f"anchors come from one of {', '.join(get_args(Policy))}, not from {', '.join(sorted(specs))}")
+    field, anchors = f"{specs.pop()}_return", measured_anchors(files)
+    for task_id, anchor in anchors.items():
         task = get_task(task_id)
         path = content_folder("tasks") / f"{task.domain}.toml"
-        write_text(path, with_anchor(path.read_text(encoding="utf-8"), task.name, field, anchor_returns(values)))
-    print(f"{len(returns)} tasks have a {field} now")
+        write_text(path, with_anchor(path.read_text(encoding="utf-8"), task.name, field, anchor))
+    print(f"{len(anchors)} tasks have a {field} now")
 
 
 def with_anchor(text: str, name: str, field: str, anchor: Anchor) -> str:

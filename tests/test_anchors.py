@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import newt_bench
-from newt_bench.anchors import anchor_of, anchor_returns, check_anchors
+from newt_bench.anchors import anchor_of, check_anchors, measured_anchors
 from newt_bench.catalogue import Anchor
 from newt_bench.content import content_folder
 from newt_bench.errors import InputError
+from newt_bench.results import EpisodeRecord, Protocol, Results
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,7 +26,13 @@ QUICK = ["pygame-cowboy", "pygame-coinrun", "og-point-maze"]
 
 
 def test_an_anchor_is_mean_and_standard_error():
-    assert anchor_returns([1.0, 2.0, 3.0, 4.0]) == Anchor(2.5, pytest.approx(np.sqrt(5 / 3 / 4)), 4)
+    records = [EpisodeRecord("newt/og-point-maze-v0", 0, k, 2**30, r, 0, 0.0, 100) for k, r in enumerate((1, 2, 3, 4))]
+    protocol = Protocol(("newt/og-point-maze-v0",), (0,), 4, "state")
+    halves = [Results({}, protocol, {}, tuple(records[:1])), Results({}, protocol, {}, tuple(records[1:]))]
+    anchors = measured_anchors(halves)
+    assert anchors == {"newt/og-point-maze-v0": Anchor(2.5, pytest.approx(np.sqrt(5 / 3 / 4)), 4)}
+    with pytest.raises(InputError, match="there is one of newt/og-point-maze-v0"):
+        measured_anchors(halves[:1])
 
 
 def test_unchanged_tasks_hold_and_changed_ones_do_not():

@@ -68,7 +68,7 @@ def split_results(results: Results) -> list[Results]:
         return [results]
     try:
         runs = [_part(results, part) for part in parts]
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise ResultsError("provenance.parts does not say what each part covers; merge the runs' files anew") from error
     if Counter(r.key for run in runs for r in run.episodes) != Counter(r.key for r in results.episodes):
         raise ResultsError("provenance.parts does not cover every episode once; merge the runs' files anew")

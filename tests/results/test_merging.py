@@ -83,6 +83,13 @@ def test_parts_that_say_something_else_are_refused():
     merged = merge_results([with_seed(1), with_seed(2)])
     first, second = merged.provenance["parts"]
     silent = {name: value for name, value in second.items() if name != "covers"}
-    for parts, message in (([first], "every episode once"), ([first, first], "once"), ([first, silent], "what each")):
+    garbled = {**second, "covers": {**second["covers"], "options": "size"}}
+    for parts, message in (
+        ([first], "every episode once"),
+        ([first, first], "once"),
+        ([first, silent], "what each"),
+        ([first, garbled], "what each"),
+        (3, "what each"),
+    ):
         with pytest.raises(ResultsError, match=message):
             split_results(dataclasses.replace(merged, provenance={**merged.provenance, "parts": parts}))
