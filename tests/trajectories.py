@@ -21,7 +21,9 @@ from tests import standins
 RECORD = Path(__file__).parent / "data" / "trajectories.json"
 
 # Relative to the sum of absolute observations, and to the return. Physics engines differ in the last bits between
-# processors, and contacts make differences grow; games and the console compute the same everywhere.
+# processors, and contacts make differences grow; games and the console compute the same everywhere. RoboDesk's
+# inverse kinematics iterates without converging where a target is out of reach, and so makes the last bits of the
+# linear algebra visible: other kernels of it (OPENBLAS_CORETYPE) moved the sums by up to 2e-4.
 TOLERANCES = {
     "dmcontrol": 1e-4,
     "dmcontrol-ext": 1e-4,
@@ -29,7 +31,7 @@ TOLERANCES = {
     "maniskill": 1e-3,
     "mujoco": 1e-4,
     "box2d": 1e-4,
-    "robodesk": 1e-4,
+    "robodesk": 1e-3,
     "ogbench": 1e-4,
     "miniarcade": 1e-6,
     "atari": 1e-8,

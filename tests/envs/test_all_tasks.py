@@ -111,8 +111,10 @@ def test_published_check_values(task: Task):
         action = np.sin(0.1 * k + np.arange(task.action_dim)).astype(np.float32)
         obs, reward, *_ = env.step(action)
         total += reward
-    assert obs.sum() == pytest.approx(golden["obs_sum"], abs=1e-3)
-    assert total == pytest.approx(golden["return"], abs=1e-3)
+    # As in `tests.trajectories`: other kernels of linear algebra moved RoboDesk's sums by up to 0.004 and 0.007.
+    tolerance = 0.02 if task.domain == "robodesk" else 1e-3
+    assert obs.sum() == pytest.approx(golden["obs_sum"], abs=tolerance)
+    assert total == pytest.approx(golden["return"], abs=tolerance)
     env.close()
 
 
