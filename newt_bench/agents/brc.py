@@ -272,7 +272,7 @@ class BRCAgent(OffPolicyAgent[BRCSettings, BRCNetworks]):
 
     def explore(self, obs: Tensor, task: Tensor, mask: Tensor, first: Tensor) -> Tensor:
         """See `OffPolicyAgent.explore`."""
-        return self.model.act(obs, task, mask, self.streams["training"].normal(*mask.shape)).action
+        return self.model.act(obs, task, mask, self.exploration_noise(mask, first)).action
 
     def perform(self, obs: Tensor, task: Tensor, mask: Tensor) -> Tensor:
         """See `OffPolicyAgent.perform`."""

@@ -247,7 +247,7 @@ class TD3Agent(OffPolicyAgent[TD3Settings, TD3Networks]):
             drawn = config.exploration_min + spread * random.uniform(len(task))
             self._scales = torch.where(first, drawn, self._scales)
         action = self.model.act(self.model.seen(obs, task), task, mask)
-        noise = self._scales[:, None] * random.normal(*mask.shape) * mask
+        noise = self._scales[:, None] * self.exploration_noise(mask, first) * mask
         return (action + noise).clamp_(-1, 1)
 
     def perform(self, obs: Tensor, task: Tensor, mask: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ AGENTS = {
     "echo": Kind(Echo, {}, live),
     "bc": Kind(BCAgent, {"hidden": [16], "updates": 60, "batch_size": 8, "validation_interval": 7}, study),
     "ppo": Kind(PPOAgent, {"hidden": [16], "rollout_steps": 8, "minibatches": 2, "epochs": 2}, live),
-    "sac": Kind(SACAgent, OFF_POLICY | {"hidden": [8, 8], "random_steps": 16}, live),
+    "sac": Kind(SACAgent, OFF_POLICY | {"hidden": [8, 8], "random_steps": 16, "noise_correlation": 0.9}, live),
     "td3": Kind(TD3Agent, OFF_POLICY | {"actor_hidden": [8], "critic_hidden": [8, 8], "random_episodes": 2}, live),
     "brc": Kind(BRCAgent, OFF_POLICY | {"critic_width": 8, "actor_width": 8, "random_episodes": 2}, live),
 }

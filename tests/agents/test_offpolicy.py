@@ -15,6 +15,8 @@ from newt_bench.agents.sac import SACAgent
 from newt_bench.agents.shared.conditioning import ConditioningBlock
 from newt_bench.agents.shared.distributional import Support, cross_entropy
 from newt_bench.agents.shared.ensembles import Critics, StackedMLP, polyak_
+from newt_bench.agents.shared.noise import CorrelatedNoise
+from newt_bench.agents.shared.randomness import Randomness
 from newt_bench.agents.shared.returns import ReturnScale
 from newt_bench.agents.shared.temperature import Temperature
 from newt_bench.agents.td3 import TD3Agent
@@ -166,6 +168,51 @@ def test_targets_follow_by_a_part_of_the_way():
         torch.testing.assert_close(found.detach(), tensor)
 
 
+def noise_of(correlation: float, steps: int, slots: int = 4, width: int = 3, episode: int | None = None) -> np.ndarray:
+    noise, random = CorrelatedNoise(correlation), Randomness(5)
+    ends = torch.arange(steps) % (episode or steps) == 0
+    return torch.stack([noise.step(random.normal(slots, width), end.expand(slots)) for end in ends]).numpy()
+
+
+def test_correlated_noise_is_standard_normal_and_forgets_geometrically():
+    noise = noise_of(0.9, 20_000)
+    assert noise.mean() == pytest.approx(0, abs=0.05)
+    assert noise.std() == pytest.approx(1, abs=0.03)
+    assert (np.abs(noise) < 1).mean() == pytest.approx(0.683, abs=0.02)
+    for apart in (1, 5):
+        assert (noise[apart:] * noise[:-apart]).mean() == pytest.approx(0.9**apart, abs=0.05)
+    flat = noise.reshape(len(noise), -1)
+    between = np.corrcoef(flat.T) - np.eye(flat.shape[1])
+    assert np.abs(between).max() < 0.15  # slots and entries are separate
+
+
+def test_noise_begins_anew_with_each_episode_and_without_correlation_is_white():
+    short = noise_of(0.99, 4_000, episode=2)
+    assert (short[1:-1:2] * short[2::2]).mean() == pytest.approx(0, abs=0.05)  # from one episode's end to the next
+    assert (short[::2] * short[1::2]).mean() == pytest.approx(0.99, abs=0.05)
+    random = Randomness(5)
+    np.testing.assert_array_equal(noise_of(0.0, 10), np.stack([random.normal(4, 3) for _ in range(10)]))
+
+
+def test_one_slot_begins_anew_while_others_go_on():
+    noise, random = CorrelatedNoise(0.999), Randomness(0)
+    before = noise.step(random.normal(2, 50), torch.ones(2, dtype=torch.bool)).clone()
+    after = noise.step(random.normal(2, 50), torch.tensor([True, False]))
+    assert (after - before).abs().mean(1)[1] < 0.1 < 0.5 < (after - before).abs().mean(1)[0]
+    assert noise.step(random.normal(3, 50), torch.zeros(3, dtype=torch.bool)).shape == (3, 50)
+
+
+def test_agents_explore_with_the_noise_that_they_are_told(make):
+    changes = {}
+    for correlation in (0.0, 0.999):
+        agent = make(noise_correlation=correlation)
+        live(agent, 11)  # past the random steps
+        obs = observation(np.random.default_rng(0))
+        actions = np.stack([agent.act(obs, INDEX, np.full(4, t == 0), "train") for t in range(50)])
+        changes[correlation] = np.abs(np.diff(actions, axis=0)).mean()
+    assert 0 < changes[0.999] < 0.2 * changes[0.0]
+
+
 def test_random_steps_come_first_and_earn_no_updates(make):
     agent = make(updates_per_step=0.25)
     assert agent.random_steps() == 40
@@ -295,3 +342,9 @@ def test_a_replay_buffer_on_disk(make, tmp_path):
 def test_values_that_cannot_be_are_named(make, setting, value):
     with pytest.raises(AgentError, match=f"{setting} must be at least"):
         make(**{setting: value})
+
+
+@pytest.mark.parametrize(("value", "told"), [(1.0, "must be below 1, not 1.0"), (-0.5, "must be at least 0, not -0.5")])
+def test_noise_that_cannot_be_is_refused(make, value, told):
+    with pytest.raises(AgentError, match=f"noise_correlation {told}"):
+        make(noise_correlation=value)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from newt_bench.agents.base import Mode, Observation
 from newt_bench.agents.shared.agent_files import TrainingState
 from newt_bench.agents.shared.learned import LearnedAgent, LearnedSettings
+from newt_bench.agents.shared.noise import CorrelatedNoise
 from newt_bench.agents.shared.returns import ReturnScale
 from newt_bench.catalogue import PADDED_ACTION_DIM, PADDED_OBS_DIM, Task
 from newt_bench.errors import AgentError
@@ -67,6 +68,9 @@ class OffPolicySettings(LearnedSettings):
             `transition`.
         v_max: Rewards of each task are divided by its largest discounted return so far and multiplied by this; 0
             leaves them as they are. None means 0 for one task and 10 for several.
+        noise_correlation: Correlation, in [0, 1), of the exploration noise of successive steps. 0 is white noise. Near
+            1, actions push one way for a while, about 1 / (1 - `noise_correlation`) steps, which swings what white
+            noise only shakes.
     """
 
     padded: bool | None = None
@@ -76,11 +80,14 @@ class OffPolicySettings(LearnedSettings):
     replay_capacity: int = 1_000_000
     replay_sampling: Sampling = "task"
     v_max: float | None = None
+    noise_correlation: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.at_least(1, "conditioning_width", "batch_size", "replay_capacity")
-        self.at_least(0, "tau", "updates_per_step", "v_max")
+        self.at_least(0, "tau", "updates_per_step", "v_max", "noise_correlation")
+        if not self.noise_correlation < 1:
+            raise AgentError(f"noise_correlation must be below 1, not {self.noise_correlation!r}")
 
     def resolved(self, num_tasks: int) -> Self:
         """See `Settings.resolved`."""
@@ -200,6 +207,7 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
         self._replay: Replay | None = None
         self._recorder: Recorder | None = None
         self._begun, self._owed = self.steps, 0.0
+        self._noise = CorrelatedNoise(self.config.noise_correlation)
 
     @property
     def replay(self) -> Replay:
@@ -235,6 +243,15 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
         padded = np.zeros((len(task), PADDED_ACTION_DIM), np.float32)
         padded[:, : self.model.action_width] = action.cpu().numpy()
         return padded
+
+    def exploration_noise(self, mask: Tensor, first: Tensor) -> Tensor:
+        """Standard normal noise for `explore`, shape (slots, action_width); see `OffPolicySettings.noise_correlation`.
+
+        Args:
+            mask: As `explore` got it.
+            first: As `explore` got it.
+        """
+        return self._noise.step(self.streams["training"].normal(*mask.shape), first)
 
     def _seeding(self) -> bool:
         """Whether nothing is learned yet."""
@@ -338,6 +355,8 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
             state.add_arrays("recorder", self._recorder.state())
         if self._replay is not None:
             state.buffers["replay"] = self._replay.state()
+        if self._noise.last is not None:
+            state.tensors["noise"] = {"last": self._noise.last}
         return state
 
     def load_training_state(self, state: TrainingState) -> None:
@@ -352,3 +371,5 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
             self._recorder.load_state(recorded)
         if "replay" in state.buffers:
             self.replay.load_state(state.buffers["replay"])
+        if "noise" in state.tensors:
+            self._noise.last = state.tensors["noise"]["last"].to(self.device)
