@@ -202,6 +202,16 @@ def test_one_slot_begins_anew_while_others_go_on():
     assert noise.step(random.normal(3, 50), torch.zeros(3, dtype=torch.bool)).shape == (3, 50)
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.9])
+def test_random_actions_are_uniform_and_correlated_as_told(make, correlation):
+    agent, obs = make(noise_correlation=correlation), observation(np.random.default_rng(0))
+    drawn = np.stack([agent.act(obs, INDEX, np.full(4, t == 0), "train") for t in range(4_000)])[:, 1]  # walker-run
+    assert (drawn[:, SHORT[1].action_dim :] == 0).all()
+    drawn = drawn[:, : SHORT[1].action_dim]
+    assert np.histogram(drawn, 4, (-1, 1))[0] / drawn.size == pytest.approx(np.full(4, 0.25), abs=0.04)
+    assert np.corrcoef(drawn[1:].ravel(), drawn[:-1].ravel())[0, 1] == pytest.approx(correlation, abs=0.05)
+
+
 def test_agents_explore_with_the_noise_that_they_are_told(make):
     changes = {}
     for correlation in (0.0, 0.999):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -68,9 +69,9 @@ class OffPolicySettings(LearnedSettings):
             `transition`.
         v_max: Rewards of each task are divided by its largest discounted return so far and multiplied by this; 0
             leaves them as they are. None means 0 for one task and 10 for several.
-        noise_correlation: Correlation, in [0, 1), of the exploration noise of successive steps. 0 is white noise. Near
-            1, actions push one way for a while, about 1 / (1 - `noise_correlation`) steps, which swings what white
-            noise only shakes.
+        noise_correlation: Correlation, in [0, 1), of the exploration noise of successive steps, and of the uniform
+            actions before. 0 is white noise. Near 1, actions push one way for a while, about
+            1 / (1 - `noise_correlation`) steps, which swings what white noise only shakes.
     """
 
     padded: bool | None = None
@@ -237,12 +238,19 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
             else:
                 self._restart(first)
                 if self._seeding() and not self._trained:
-                    action = (2 * self.streams["training"].uniform(*mask.shape) - 1) * mask
+                    action = self._random_actions(mask, self.tensor(first))
                 else:
                     action = self.explore(seen, index, mask, self.tensor(first))
         padded = np.zeros((len(task), PADDED_ACTION_DIM), np.float32)
         padded[:, : self.model.action_width] = action.cpu().numpy()
         return padded
+
+    def _random_actions(self, mask: Tensor, first: Tensor) -> Tensor:
+        """Uniform between -1 and 1, and correlated as exploration noise is."""
+        if not self.config.noise_correlation:
+            return (2 * self.streams["training"].uniform(*mask.shape) - 1) * mask
+        # The error function makes uniform numbers of normal ones.
+        return torch.erf(self.exploration_noise(mask, first) / math.sqrt(2)) * mask
 
     def exploration_noise(self, mask: Tensor, first: Tensor) -> Tensor:
         """Standard normal noise for `explore`, shape (slots, action_width); see `OffPolicySettings.noise_correlation`.
