@@ -170,8 +170,8 @@ def test_targets_follow_by_a_part_of_the_way():
 
 def noise_of(correlation: float, steps: int, slots: int = 4, width: int = 3, episode: int | None = None) -> np.ndarray:
     noise, random = CorrelatedNoise(correlation), Randomness(5)
-    ends = torch.arange(steps) % (episode or steps) == 0
-    return torch.stack([noise.step(random.normal(slots, width), end.expand(slots)) for end in ends]).numpy()
+    begins = torch.arange(steps) % (episode or steps) == 0
+    return torch.stack([noise.step(random.normal(slots, width), begin.expand(slots)) for begin in begins]).numpy()
 
 
 def test_correlated_noise_is_standard_normal_and_forgets_geometrically():

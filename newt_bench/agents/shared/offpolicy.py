@@ -247,7 +247,7 @@ class OffPolicyAgent(LearnedAgent[S, M], Generic[S, M]):
 
     def _random_actions(self, mask: Tensor, first: Tensor) -> Tensor:
         """Uniform between -1 and 1, and correlated as exploration noise is."""
-        if not self.config.noise_correlation:
+        if not self.config.noise_correlation:  # drawn as ever, so that published runs can be repeated
             return (2 * self.streams["training"].uniform(*mask.shape) - 1) * mask
         # The error function makes uniform numbers of normal ones.
         return torch.erf(self.exploration_noise(mask, first) / math.sqrt(2)) * mask
