@@ -46,6 +46,9 @@ class BRCSettings(OffPolicySettings):
         actor_width: Width of the actor.
         actor_blocks: Its residual blocks.
         atoms: Atoms of the critics' distributions, between -`v_max` and `v_max`.
+        initial_spread: About the standard deviation of the distributions that critics begin with, around 0, in units of
+            scaled returns. 0: they begin about uniform, as published, and narrow by the discount alone with every pass
+            of the targets, which takes some 1 / (tau (1 - discount)) updates: too many for a short run.
         replay_capacity: Steps held by the replay buffer, for each task.
         learning_rate: AdamW's, for actor and critics.
         weight_decay: AdamW's.
@@ -68,6 +71,7 @@ class BRCSettings(OffPolicySettings):
     actor_width: int = 256
     actor_blocks: int = 1
     atoms: int = 101
+    initial_spread: float = 0.0
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
     temperature_learning_rate: float = 3e-4
@@ -81,7 +85,7 @@ class BRCSettings(OffPolicySettings):
         super().__post_init__()
         self.at_least(1, "critic_width", "actor_width")
         self.at_least(2, "atoms")
-        self.at_least(0, "critic_blocks", "actor_blocks", "random_episodes", "weight_decay")
+        self.at_least(0, "critic_blocks", "actor_blocks", "random_episodes", "weight_decay", "initial_spread")
 
     def resolved(self, num_tasks: int) -> Self:
         """See `Settings.resolved`. For several tasks, each has a learned vector.
@@ -168,9 +172,12 @@ class BRCNetworks(OffPolicyNetworks):
         networks = ResidualNetworks(
             2, inputs + self.action_width, config.critic_width, config.critic_blocks, config.atoms, generator
         )
+        self.support = Support(config.atoms, -reach, reach)
+        if config.initial_spread:
+            bell = -0.5 * (self.support.atoms / config.initial_spread).square()
+            networks.last.bias.data.copy_(bell.expand_as(networks.last.bias))
         self.critics = Critics(networks, conditioning, unit_norm=True)
         self.target_critics = copy.deepcopy(self.critics).requires_grad_(False)
-        self.support = Support(config.atoms, -reach, reach)
         self.temperature = Temperature(
             [task.action_dim for task in tasks],
             target_scale=config.target_entropy_scale,

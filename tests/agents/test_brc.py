@@ -54,6 +54,20 @@ def test_weights_start_orthogonal():
     torch.testing.assert_close(weight @ weight.T, 2 * torch.eye(6), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("wanted", [0.0, 0.5, 2.0])
+def test_critics_begin_as_wide_as_they_are_told_to(wanted):
+    """Random weights roughen the bell curve, and without one leave something near the uniform distribution."""
+    agent = make_agent(critic_width=64, atoms=101, initial_spread=wanted)
+    model, batch = agent.model, noise_batch(agent)
+    for critics in (model.critics, model.target_critics):
+        with torch.no_grad():
+            probabilities = torch.softmax(critics(batch.obs, batch.task, batch.action), -1)
+        mean = probabilities @ model.support.atoms
+        variance = probabilities @ model.support.atoms.square() - mean.square()
+        assert variance.sqrt().mean().item() == pytest.approx(wanted or 20 / math.sqrt(12), rel=0.25)
+        assert mean.abs().mean() < (wanted or 6)
+
+
 def test_the_target_is_the_mean_distribution_moved_by_reward_and_entropy():
     agent = make_agent()
     model, batch = agent.model, noise_batch(agent)
