@@ -91,10 +91,15 @@ class BRCSettings(OffPolicySettings):
         """See `Settings.resolved`. For several tasks, each has a learned vector.
 
         Raises:
-            AgentError: The critics have no range of values.
+            AgentError: The critics have no range of values, or would begin narrower than their atoms can tell.
         """
         if not self.v_max:
             raise AgentError("BRC's critics need a v_max above 0, to which rewards are scaled")
+        spacing = 2 * self.v_max / (self.atoms - 1)
+        if 0 < self.initial_spread < spacing:
+            raise AgentError(
+                f"initial_spread is {self.initial_spread}, but atoms are {spacing:.3g} apart: take at least that, or 0"
+            )
         settings = super().resolved(num_tasks)
         if self.conditioning is None and num_tasks > 1:
             return dataclasses.replace(settings, conditioning="one-hot")

@@ -139,3 +139,9 @@ def test_the_buffer_holds_so_many_steps_of_each_task():
 def test_values_need_a_range():
     with pytest.raises(AgentError, match="need a v_max above 0"):
         make_agent(v_max=0.0)
+
+
+def test_critics_cannot_begin_narrower_than_their_atoms_are_apart():
+    with pytest.raises(AgentError, match=r"initial_spread is 0\.9, but atoms are 1 apart"):
+        make_agent(atoms=21, initial_spread=0.9)
+    make_agent(atoms=21, initial_spread=1.0)
